@@ -1,0 +1,59 @@
+/**
+ * The small read and command interface that app.ts hands to the control plane (the Unix socket now, HTTP later).
+ * Everything here is JSON-safe. Ids are shown ids.
+ */
+
+export interface QueueEntry {
+  readonly id: string;
+  readonly sender: string;
+  readonly size: number;
+  readonly receivedAt: number;
+  readonly recipients: number;
+  readonly attempts: number;
+  /** 0: being delivered or about to be. */
+  readonly due: number;
+  readonly state: 'active' | 'deferred' | 'held';
+  /** Last reply or reason, '' when none. */
+  readonly reason: string;
+}
+
+export interface RecipientDetail {
+  readonly address: string;
+  readonly status: 'pending' | 'delivered' | 'failed';
+  readonly reply: string;
+  readonly host: string;
+  readonly lastAttempt: number;
+}
+
+export interface MessageDetail extends QueueEntry {
+  readonly clientAddress: string;
+  readonly helo: string;
+  readonly recipientDetails: readonly RecipientDetail[];
+}
+
+export interface EngineStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly accepted: number;
+  readonly delivered: number;
+  readonly deferred: number;
+  readonly failed: number;
+  readonly queued: number;
+  readonly flushes: number;
+  readonly serverConnections: number;
+  readonly upstreamConnections: number;
+}
+
+export interface EngineControl {
+  status(): EngineStatus;
+  /** One page of the queue, oldest first, after the given id ('' for the first page). */
+  list(after: string, limit: number): Promise<QueueEntry[]>;
+  show(id: string): Promise<MessageDetail | undefined>;
+  /** Tries now: one message, or all that wait when id is 'all'. The number affected. */
+  retry(id: string): Promise<number>;
+  hold(id: string): Promise<number>;
+  release(id: string): Promise<number>;
+  /** Deletes without a notification. */
+  remove(id: string): Promise<number>;
+}

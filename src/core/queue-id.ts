@@ -1,0 +1,37 @@
+/**
+ * Queue ids.
+ *
+ * A queue id is a number: microseconds since the epoch at acceptance, made strictly increasing within a spool. It fits
+ * a double exactly until the year 2255, sorts by age as a key, and is shown to people in base 36.
+ */
+
+/** Number form of a queue id: a safe integer, greater for younger messages. */
+export type QueueId = number;
+
+/** Makes strictly increasing ids, also over restarts when given the greatest id already in the spool. */
+export class QueueIdSource {
+  private last: QueueId;
+
+  constructor(greatestKnown: QueueId = 0) {
+    this.last = greatestKnown;
+  }
+
+  /** The next id. `wall`: the wall clock in milliseconds. */
+  next(wall: number): QueueId {
+    const candidate = Math.floor(wall * 1000);
+    this.last = candidate > this.last ? candidate : this.last + 1;
+    return this.last;
+  }
+}
+
+/** How an id is shown in replies, logs and on the command line, e.g. `FQZ3K1B2C4`. */
+export function formatQueueId(id: QueueId): string {
+  return id.toString(36).toUpperCase();
+}
+
+/** The id of a shown form, or undefined when the text is not one. */
+export function parseQueueId(text: string): QueueId | undefined {
+  if (!/^[0-9A-Za-z]{1,11}$/.test(text)) return undefined;
+  const id = Number.parseInt(text, 36);
+  return Number.isSafeInteger(id) ? id : undefined;
+}
