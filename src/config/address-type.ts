@@ -1,0 +1,234 @@
+/**
+ * Kinds of values that name hosts, networks, domains and header fields.
+ *
+ * Contract: as value-type.ts. Parsed values are canonical: domains are lower-case A-labels, IPv6 addresses are in the
+ * short form of RFC 5952 without brackets, networks always carry their prefix length.
+ */
+import { domainToASCII } from 'node:url';
+import type { Parsed, ValueType } from './value-type.js';
+
+/** Where to listen. `host`: address or name without brackets; port 0 is any free port. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One next hop. `pool`: most connections to it; `weight`: its share of the mail against the others. */
+export interface UpstreamAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly pool: number;
+  readonly weight: number;
+}
+
+/** A DNS server: an address, never a name. */
+export interface DnsServer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A header field. */
+export interface HeaderField {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Mail of domain `from` is written as of domain `to`. */
+export interface DomainRewrite {
+  readonly from: string;
+  readonly to: string;
+}
+
+const SMTP_PORT = 25;
+const DNS_PORT = 53;
+const DEFAULT_POOL = 50;
+const DEFAULT_WEIGHT = 1;
+const MAX_POOL = 1000;
+const MAX_WEIGHT = 1000;
+/** RFC 5322 section 2.1.1, without the CRLF. */
+const MAX_HEADER_LINE = 998;
+
+/** The canonical form of an IPv4 or IPv6 address without brackets, undefined when it is neither. */
+export function canonicalAddress(text: string): string | undefined {
+  if (/^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text)) return text;
+  if (!text.includes(':') || !/^[0-9a-f:.]{2,45}$/i.test(text)) return undefined;
+  // The WHATWG host parser is the IPv6 parser that node has outside of node:net.
+  const url = `http://[${text}]/`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : undefined;
+}
+
+/** A domain as lower-case A-labels (RFC 1123 section 2.1 letters, digits, hyphens; RFC 5890 for IDN), or undefined. */
+export function canonicalDomain(text: string): string | undefined {
+  if (/[\s/\\?#@:%[\]]/.test(text)) return undefined;
+  const ascii = domainToASCII(text.endsWith('.') ? text.slice(0, -1) : text).toLowerCase();
+  if (ascii === '' || ascii.length > 253) return undefined;
+  const labels = ascii.split('.');
+  if (!labels.every((label) => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label))) return undefined;
+  return /^\d+$/.test(labels[labels.length - 1]!) ? undefined : ascii;
+}
+
+/** `host:port` with brackets where the host is an IPv6 address. */
+export function formatHostPort(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+interface HostUrl {
+  readonly host: string;
+  readonly port: number;
+  readonly query: URLSearchParams;
+}
+
+function parseSmtpUrl(text: string, parameters: readonly string[]): Parsed<HostUrl> {
+  if (!/^smtp:\/\//i.test(text)) return { problem: 'it does not begin with smtp://' };
+  if (!URL.canParse(text)) return { problem: 'it is not a URL with a host and a port up to 65535' };
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '') return { problem: 'a user or password cannot be given here' };
+  if ((url.pathname !== '' && url.pathname !== '/') || url.hash !== '')
+    return { problem: 'nothing may follow the port' };
+  const bare = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
+  const host = canonicalAddress(bare) ?? canonicalDomain(bare);
+  if (host === undefined) return { problem: 'the host is neither an address nor a name' };
+  for (const name of url.searchParams.keys()) {
+    if (!parameters.includes(name)) {
+      return { problem: `?${name}= is unknown${parameters.length === 0 ? '' : ` (known: ${parameters.join(', ')})`}` };
+    }
+  }
+  return { value: { host, port: url.port === '' ? SMTP_PORT : Number(url.port), query: url.searchParams } };
+}
+
+/** A `smtp://host:port` to listen on. */
+export function listenAddress(): ValueType<ListenAddress> {
+  return {
+    allowed: 'smtp://address:port',
+    unit: '',
+    parse: (text) => {
+      const parsed = parseSmtpUrl(text, []);
+      return 'problem' in parsed ? parsed : { value: { host: parsed.value.host, port: parsed.value.port } };
+    },
+    format: (value) => `smtp://${formatHostPort(value.host, value.port)}`,
+  };
+}
+
+function parameter(query: URLSearchParams, name: string, fallback: number, max: number): number {
+  const given = query.get(name);
+  if (given === null) return fallback;
+  const value = /^\d{1,6}$/.test(given) ? Number(given) : Number.NaN;
+  return value >= 1 && value <= max ? value : Number.NaN;
+}
+
+/** A `smtp://host:port?pool=50&weight=1` to deliver to. */
+export function upstreamAddress(): ValueType<UpstreamAddress> {
+  return {
+    allowed: 'smtp://host:port?pool=50&weight=1',
+    unit: '',
+    parse: (text) => {
+      const parsed = parseSmtpUrl(text, ['pool', 'weight']);
+      if ('problem' in parsed) return parsed;
+      const { host, port, query } = parsed.value;
+      if (port === 0) return { problem: 'port 0 cannot be connected to' };
+      const pool = parameter(query, 'pool', DEFAULT_POOL, MAX_POOL);
+      if (Number.isNaN(pool)) return { problem: `pool is not a number from 1 to ${MAX_POOL}` };
+      const weight = parameter(query, 'weight', DEFAULT_WEIGHT, MAX_WEIGHT);
+      if (Number.isNaN(weight)) return { problem: `weight is not a number from 1 to ${MAX_WEIGHT}` };
+      return { value: { host, port, pool, weight } };
+    },
+    format: (value) => `smtp://${formatHostPort(value.host, value.port)}?pool=${value.pool}&weight=${value.weight}`,
+  };
+}
+
+/** `address` or `address:port` (`[address]:port` for IPv6) of a DNS server. */
+export function dnsServer(): ValueType<DnsServer> {
+  return {
+    allowed: 'address or address:port',
+    unit: '',
+    parse: (text) => {
+      const whole = canonicalAddress(text);
+      if (whole !== undefined) return { value: { address: whole, port: DNS_PORT } };
+      const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text);
+      const address = match === null ? undefined : canonicalAddress(match[1] ?? match[2] ?? '');
+      const port = match?.[3] === undefined ? DNS_PORT : Number(match[3]);
+      if (address === undefined) return { problem: 'it is not an address' };
+      return port >= 1 && port <= 65_535 ? { value: { address, port } } : { problem: 'the port is not 1 to 65535' };
+    },
+    format: (value) => formatHostPort(value.address, value.port),
+  };
+}
+
+/** A network as `address/prefix`; a lone address is a network of one. Host bits may be set and do not count. */
+export function network(): ValueType<string> {
+  return {
+    allowed: 'a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
+    unit: '',
+    parse: (text) => {
+      const slash = text.indexOf('/');
+      const address = canonicalAddress(slash < 0 ? text : text.slice(0, slash));
+      if (address === undefined) return { problem: 'it does not begin with an address' };
+      const bits = address.includes(':') ? 128 : 32;
+      const prefix = slash < 0 ? bits : /^\d{1,3}$/.test(text.slice(slash + 1)) ? Number(text.slice(slash + 1)) : 999;
+      return prefix <= bits ? { value: `${address}/${prefix}` } : { problem: `the prefix is not 0 to ${bits}` };
+    },
+    format: (value) => value,
+  };
+}
+
+/** A domain name; IDN is taken in either form and kept as A-labels. */
+export function domain(): ValueType<string> {
+  return {
+    allowed: 'a domain name such as mail.example.org',
+    unit: '',
+    parse: (text) => {
+      const value = canonicalDomain(text);
+      return value === undefined ? { problem: '' } : { value };
+    },
+    format: (value) => value,
+  };
+}
+
+/** `old.example=new.example`. */
+export function domainRewrite(): ValueType<DomainRewrite> {
+  return {
+    allowed: 'old.example=new.example',
+    unit: '',
+    parse: (text) => {
+      const parts = text.split('=');
+      const from = canonicalDomain((parts[0] ?? '').trim());
+      const to = canonicalDomain((parts[1] ?? '').trim());
+      if (parts.length !== 2 || from === undefined || to === undefined) return { problem: 'it is not domain=domain' };
+      return { value: { from, to } };
+    },
+    format: (value) => `${value.from}=${value.to}`,
+  };
+}
+
+/** RFC 5322 section 3.6.8: printable ASCII without the colon. */
+function isFieldName(text: string): boolean {
+  return /^[!-9;-~]{1,76}$/.test(text);
+}
+
+/** The name of a header field. */
+export function fieldName(): ValueType<string> {
+  return {
+    allowed: 'the name of a header field',
+    unit: '',
+    parse: (text) => (isFieldName(text) ? { value: text } : { problem: 'it is not a header field name' }),
+    format: (value) => value,
+  };
+}
+
+/** `Name: value` of one line (RFC 5322 section 2.2). */
+export function headerField(): ValueType<HeaderField> {
+  return {
+    allowed: 'Name: value',
+    unit: '',
+    parse: (text) => {
+      const colon = text.indexOf(':');
+      const name = text.slice(0, Math.max(0, colon)).trim();
+      const value = text.slice(colon + 1).trim();
+      if (colon < 1 || !isFieldName(name)) return { problem: 'it is not Name: value' };
+      if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) return { problem: 'the value has a control character' };
+      if (Buffer.byteLength(`${name}: ${value}`) > MAX_HEADER_LINE) return { problem: 'it is longer than 998 bytes' };
+      return { value: { name, value } };
+    },
+    format: (value) => `${value.name}: ${value.value}`,
+  };
+}

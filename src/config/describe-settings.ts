@@ -1,0 +1,58 @@
+/**
+ * Settings for people: the effective values that `sluice check` prints, and the tables in tuning.md.
+ */
+
+import type { Loaded } from './load-settings.js';
+import { showGiven } from './load-settings.js';
+import { GROUPS, type Schema, type SettingsOf } from './setting.js';
+
+/** Between these lines tuning.md is written by `replaceTables`. */
+export const TABLES_BEGIN = '<!-- settings:begin (written by npm run docs) -->';
+export const TABLES_END = '<!-- settings:end -->';
+
+/** One line per setting, `NAME=value  # source`; secrets and passwords in URLs masked. */
+export function describeSettings<S extends Schema>(rows: S, loaded: Loaded<SettingsOf<S>>): string[] {
+  const values: Readonly<Record<string, unknown>> = loaded.settings;
+  return Object.entries(rows).map(([key, row]) => {
+    const text = row.type.format(values[key]);
+    const value = row.secret === true && text !== '' ? '***' : showGiven(text, Number.POSITIVE_INFINITY);
+    const plain = /[\s#'"\\]/.test(value.slice(1, -1)) ? value : value.replace(/^"(.*)"$/, '$1');
+    return `${row.name}=${plain}  # ${loaded.sources.get(row.name) ?? 'default'}`;
+  });
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/** The tables of all settings in Markdown, one per group. */
+export function settingsTables(rows: Schema): string {
+  const lines: string[] = [];
+  for (const group of GROUPS) {
+    const members = Object.values(rows).filter((row) => row.group === group);
+    if (members.length === 0) continue;
+    lines.push(
+      `### ${group}`,
+      '',
+      '| variable | default | allowed | what it sets | what it trades |',
+      '|---|---|---|---|---|',
+    );
+    for (const row of members) {
+      const standard = row.defaultNote ?? (typeof row.default === 'string' ? `\`${row.default}\`` : '');
+      const file = row.secret === true ? ` Secret: \`${row.name}_FILE\` names a file that holds it.` : '';
+      const unit = row.type.unit === '' ? '' : ` (${row.type.unit})`;
+      const cells = [`\`${row.name}\``, standard, `${row.type.allowed}${unit}`, `${row.purpose}${file}`, row.trades];
+      lines.push(`| ${cells.map(cell).join(' | ')} |`);
+    }
+    lines.push('');
+  }
+  return lines.join('\n').trimEnd();
+}
+
+/** `document` with the text between its two marker lines replaced. @throws Error when a marker is missing. */
+export function replaceTables(document: string, tables: string): string {
+  const begin = document.indexOf(TABLES_BEGIN);
+  const end = document.indexOf(TABLES_END);
+  if (begin < 0 || end < begin) throw new Error(`the document has no ${TABLES_BEGIN} ... ${TABLES_END}`);
+  return `${document.slice(0, begin)}${TABLES_BEGIN}\n\n${tables}\n\n${document.slice(end)}`;
+}

@@ -1,0 +1,26 @@
+/**
+ * Every setting of the engine: the one table that parsing, `sluice check` and the tables of tuning.md are made from.
+ *
+ * Durations are milliseconds and sizes are bytes once parsed. A default is what suits a relay on a small server; what it
+ * trades is beside it. The rows are kept by subject in the files imported here.
+ */
+import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
+import { deliverySettings, retrySettings } from './delivery-settings.js';
+import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import type { SettingsOf } from './setting.js';
+
+/** All settings, by their name in `Settings`. */
+export const schema = {
+  ...identitySettings,
+  ...relayingSettings,
+  ...limitsSettings,
+  ...timesSettings,
+  ...storageSettings,
+  ...deliverySettings,
+  ...retrySettings,
+  ...rewritingSettings,
+  ...operationSettings,
+};
+
+/** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */
+export type Settings = SettingsOf<typeof schema>;
