@@ -1,0 +1,246 @@
+/**
+ * The connections to one destination, fed from its queue.
+ *
+ * A job goes to an idle connection at once; where there is none, one is dialled, within the limits of the host and the
+ * site, as long as jobs wait. Connections are kept for the next job until they are idle too long, too old, or have
+ * carried their share. When no host can be used and none is being tried, what waits is deferred with the last reason.
+ */
+import type { Outcome } from '../queue/outcome.js';
+import type { DeliveryJob } from '../queue/queued-message.js';
+import type { DestinationQueue } from '../queue/scheduler.js';
+import type { Verdict } from '../smtp/client-session.js';
+import type { PeerReply } from '../smtp/reply-parser.js';
+import type { PoolEnvironment } from './delivery.js';
+import { HostState, pickBalanced, pickPreferred } from './host-state.js';
+import type { Site, SiteHosts } from './site.js';
+import type { PlanRefusal } from './transaction-plan.js';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.js';
+import { isTooManyRecipients, outcomeOf, ownOutcome } from './verdicts.js';
+
+/** How often a job may find its kept connection gone before that counts as an attempt. */
+const MAX_REQUEUES = 3;
+
+export class DestinationPool implements ConnectionOwner {
+  readonly queue: DestinationQueue;
+  /** Connections being made and made. */
+  connections = 0;
+  private readonly site: Site;
+  private readonly environment: PoolEnvironment;
+  private readonly states = new Map<string, HostState>();
+  private order: HostState[] = [];
+  private resolved: Extract<SiteHosts, { kind: 'hosts' }> | null = null;
+  private resolving = false;
+  /** Connections being made. */
+  private dialling = 0;
+  private readonly all = new Set<UpstreamConnection>();
+
+  constructor(queue: DestinationQueue, site: Site, environment: PoolEnvironment) {
+    this.queue = queue;
+    this.site = site;
+    this.environment = environment;
+  }
+
+  /** Nothing waits and nothing is open. */
+  get isEmpty(): boolean {
+    return this.queue.jobs.length === 0 && this.connections === 0 && !this.resolving;
+  }
+
+  /** Hands out what waits, as far as connections allow. */
+  dispatch(): void {
+    const { jobs } = this.queue;
+    if (jobs.length === 0 || this.environment.draining) return;
+    const now = this.environment.clock.now();
+    if (this.resolved === null || this.resolved.expires <= now) {
+      this.resolve();
+      if (this.resolved === null) return;
+    }
+    let uncovered = jobs.length - this.dialling;
+    while (uncovered > 0) {
+      const host = this.resolved.order === 'balance' ? pickBalanced(this.order, now) : pickPreferred(this.order, now);
+      if (host === undefined) break;
+      if (host.idle.length > 0) this.start(host.idle.pop()!);
+      else if (this.connections >= this.resolved.limit) break;
+      else this.dial(host);
+      uncovered--;
+    }
+    if (this.connections === 0 && jobs.length > 0) this.deferAll(now);
+  }
+
+  /** Closes what is idle, and every other connection when its job is done. */
+  drain(): void {
+    for (const connection of [...this.all]) if (connection.job === null) connection.quit();
+  }
+
+  /** Closes everything at once. */
+  abort(reason: string): void {
+    for (const connection of [...this.all]) connection.abort(reason);
+  }
+
+  // ConnectionOwner
+
+  ready(connection: UpstreamConnection): void {
+    this.dialling--;
+    this.stateOf(connection).succeeded();
+    this.release(connection);
+  }
+
+  jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void {
+    const { scheduler } = this.environment;
+    const kept = connection.session.transactions > 1;
+    if (kept && verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421) && this.requeue(job)) return;
+    let decided = verdicts;
+    if (job.recipients.length > 1 && verdicts.some((verdict) => verdict.stage !== 'rcpt' || verdict.reply.code < 400)) {
+      const rest = job.recipients.filter((_, i) => isTooManyRecipients(verdicts[i]!));
+      if (rest.length > 0) {
+        decided = verdicts.filter((verdict) => !isTooManyRecipients(verdict));
+        scheduler.splitOff(job, rest);
+      }
+    }
+    const speaksDsn = connection.session.capabilities.dsn;
+    const outcomes = decided.map((verdict) => outcomeOf(verdict, connection.host.name, speaksDsn));
+    this.conclude(connection, job, outcomes);
+    if (connection.session.usable) this.release(connection);
+  }
+
+  jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
+    const outcome = ownOutcome('failed', refusal.enhanced, refusal.reason, connection.host.name);
+    this.conclude(connection, job, job.recipients.map(() => outcome));
+    this.release(connection);
+  }
+
+  jobLost(connection: UpstreamConnection, job: DeliveryJob, reason: string, untouched: boolean, uncertain: boolean): void {
+    if (untouched && this.requeue(job)) return;
+    if (uncertain) this.environment.events.uncertain(job, connection.host.name);
+    const outcome = ownOutcome('deferred', '4.4.2', reason, connection.host.name);
+    this.conclude(connection, job, job.recipients.map(() => outcome));
+  }
+
+  jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void {
+    this.environment.events.unreadable(job, error);
+    const outcome = ownOutcome('deferred', '4.3.0', 'the message could not be read from the spool', connection.host.name);
+    this.conclude(connection, job, job.recipients.map(() => outcome));
+    if (connection.session.idle) this.release(connection);
+  }
+
+  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void {
+    const state = this.stateOf(connection);
+    this.connections--;
+    this.environment.connections--;
+    state.connections--;
+    this.all.delete(connection);
+    const idle = state.idle.indexOf(connection);
+    if (idle >= 0) state.idle.splice(idle, 1);
+    if (!connection.established) {
+      this.dialling--;
+      const words = reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`;
+      const now = this.environment.clock.now();
+      state.failed(words, now, this.environment.hostRest);
+      this.environment.events.hostFailed(connection.host, words);
+    }
+    // Not from within the wire's callback: a host that fails at once must not recurse.
+    if (this.queue.jobs.length > 0) setImmediate(() => this.dispatch());
+    else if (this.isEmpty) this.environment.poolEmpty(this);
+  }
+
+  private start(connection: UpstreamConnection): void {
+    const job = this.queue.jobs.shift()!;
+    const peerLimit = connection.session.capabilities.maxRecipients;
+    const limit = peerLimit > 0 ? Math.min(peerLimit, this.environment.maxRecipients) : this.environment.maxRecipients;
+    if (job.recipients.length > limit) this.environment.scheduler.splitOff(job, job.recipients.slice(limit));
+    connection.deliver(job);
+  }
+
+  /** A connection is free: the next job, a rest, or the end of it. */
+  private release(connection: UpstreamConnection): void {
+    const { environment } = this;
+    const { session } = connection;
+    const { maxMessages } = session.capabilities;
+    const most = maxMessages > 0 ? Math.min(maxMessages, environment.messagesPerConnection) : environment.messagesPerConnection;
+    const worn = session.transactions >= most || environment.clock.now() - connection.openedAt >= environment.connectionAge;
+    if (worn || environment.draining) connection.quit();
+    else if (this.queue.jobs.length > 0) this.start(connection);
+    else {
+      this.stateOf(connection).idle.push(connection);
+      connection.rest(environment.idleTime);
+    }
+  }
+
+  private conclude(connection: UpstreamConnection, job: DeliveryJob, outcomes: readonly Outcome[]): void {
+    this.environment.events.attempt(job, outcomes, connection.host, this.environment.clock.now() - connection.jobBegan);
+    this.environment.scheduler.finish(job, outcomes);
+  }
+
+  private requeue(job: DeliveryJob): boolean {
+    if (job.requeued >= MAX_REQUEUES) return false;
+    job.requeued++;
+    this.environment.scheduler.requeue(job);
+    return true;
+  }
+
+  private dial(host: HostState): void {
+    const { environment } = this;
+    this.dialling++;
+    this.connections++;
+    environment.connections++;
+    host.connections++;
+    const { dial, connection, clock, wheel } = environment;
+    this.all.add(new UpstreamConnection(host.site, dial, this, connection, clock, wheel));
+  }
+
+  private stateOf(connection: UpstreamConnection): HostState {
+    return this.states.get(keyOf(connection.host))!;
+  }
+
+  private resolve(): void {
+    if (this.resolving) return;
+    this.resolving = true;
+    void this.site.resolve().then((found) => {
+      this.resolving = false;
+      if (found.kind === 'hosts') this.adopt(found);
+      else if (this.resolved === null || !found.temporary) this.refuseAll(found);
+      // A site that was known goes on with what is known while the name servers are out.
+      this.dispatch();
+      if (this.isEmpty) this.environment.poolEmpty(this);
+    });
+  }
+
+  private adopt(found: Extract<SiteHosts, { kind: 'hosts' }>): void {
+    this.order = found.hosts.map((host) => {
+      const key = keyOf(host);
+      let state = this.states.get(key);
+      if (state === undefined) {
+        state = new HostState(host);
+        this.states.set(key, state);
+      }
+      state.site = host;
+      return state;
+    });
+    this.resolved = found;
+  }
+
+  private refuseAll(failure: Extract<SiteHosts, { kind: 'failed' }>): void {
+    this.concludeWaiting(ownOutcome(failure.temporary ? 'deferred' : 'failed', failure.enhanced, failure.reason, ''));
+  }
+
+  /** No host can be reached now. */
+  private deferAll(now: number): void {
+    const resting = this.order.filter((host) => host.restUntil > now);
+    const last = resting.at(-1);
+    if (last === undefined) return;
+    this.concludeWaiting(ownOutcome('deferred', '4.4.1', last.lastFailure, last.site.name));
+  }
+
+  private concludeWaiting(outcome: Outcome): void {
+    const { jobs } = this.queue;
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const outcomes = job.recipients.map(() => outcome);
+      this.environment.events.attempt(job, outcomes, null, 0);
+      this.environment.scheduler.finish(job, outcomes);
+    }
+  }
+}
+
+function keyOf(host: { name: string; address: string; port: number }): string {
+  return `${host.address} ${host.port} ${host.name}`;
+}
+

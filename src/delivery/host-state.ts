@@ -1,0 +1,69 @@
+/**
+ * What a pool knows of one host of its site: its connections, and whether it is worth dialling now.
+ */
+import type { SiteHost } from './site.js';
+import type { UpstreamConnection } from './upstream-connection.js';
+
+/** Longest time a host that failed is left alone, ms. */
+const MAX_REST = 300_000;
+
+export class HostState {
+  site: SiteHost;
+  /** Connections being made and made. */
+  connections = 0;
+  /** Made, without a job; the one used last is taken first. */
+  readonly idle: UpstreamConnection[] = [];
+  /** Not to be dialled before this, engine clock ms. */
+  restUntil = 0;
+  /** Why it rests. */
+  lastFailure = '';
+  /** For smooth weighted round robin. */
+  credit = 0;
+  private failures = 0;
+
+  constructor(site: SiteHost) {
+    this.site = site;
+  }
+
+  /** A connection can be had at once or dialled. */
+  isAvailable(now: number): boolean {
+    return this.idle.length > 0 || (this.restUntil <= now && this.connections < this.site.limit);
+  }
+
+  /** A connection became usable. */
+  succeeded(): void {
+    this.failures = 0;
+    this.restUntil = 0;
+  }
+
+  /** A connection failed before it became usable. `rest`: ms after the first failure; doubles with each more. */
+  failed(reason: string, now: number, rest: number): void {
+    this.failures++;
+    this.lastFailure = reason;
+    this.restUntil = now + Math.min(MAX_REST, rest * 2 ** Math.min(this.failures - 1, 6));
+  }
+}
+
+/**
+ * The next host by smooth weighted round robin (the algorithm of nginx): every available host gains its weight, the
+ * richest is chosen and pays the sum.
+ */
+export function pickBalanced(hosts: readonly HostState[], now: number): HostState | undefined {
+  if (hosts.length === 1) return hosts[0]!.isAvailable(now) ? hosts[0] : undefined;
+  let best: HostState | undefined;
+  let total = 0;
+  for (const host of hosts) {
+    if (!host.isAvailable(now)) continue;
+    host.credit += host.site.weight;
+    total += host.site.weight;
+    if (best === undefined || host.credit > best.credit) best = host;
+  }
+  if (best !== undefined) best.credit -= total;
+  return best;
+}
+
+/** The most preferred host that can be used now. */
+export function pickPreferred(hosts: readonly HostState[], now: number): HostState | undefined {
+  for (const host of hosts) if (host.isAvailable(now)) return host;
+  return undefined;
+}

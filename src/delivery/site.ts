@@ -1,0 +1,90 @@
+/**
+ * Sites: where a destination's mail can be handed in. Either the configured upstreams, balanced by weight, or the mail
+ * hosts of a domain in order of preference.
+ */
+import type { MailHostResolver } from './mx-resolver.js';
+
+/** One host and port with the addresses to try. */
+export interface SiteHost {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** Share among balanced hosts, 1 or more. */
+  readonly weight: number;
+  /** Most connections to it. */
+  readonly limit: number;
+}
+
+export type SiteHosts =
+  | {
+      readonly kind: 'hosts';
+      readonly hosts: readonly SiteHost[];
+      /** `balance`: by weight; `preference`: the first that works. */
+      readonly order: 'balance' | 'preference';
+      /** Most connections in all. */
+      readonly limit: number;
+      /** Engine clock ms until which this holds. */
+      readonly expires: number;
+    }
+  | { readonly kind: 'failed'; readonly temporary: boolean; readonly enhanced: string; readonly reason: string };
+
+/** Finds the hosts of one destination. Never rejects. */
+export interface Site {
+  resolve(): Promise<SiteHosts>;
+}
+
+/** A configured upstream. */
+export interface Upstream {
+  readonly host: string;
+  readonly port: number;
+  readonly pool: number;
+  readonly weight: number;
+}
+
+/** Addresses of a host name or literal, best first; throws what `MailHostResolver` would report as failed. */
+export type LookUpAddresses = (host: string) => Promise<{ addresses: readonly string[]; expires: number }>;
+
+/** All mail to the configured upstreams. An upstream whose name does not resolve now is left out; none left is temporary. */
+export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddresses): Site {
+  return {
+    async resolve() {
+      const hosts: SiteHost[] = [];
+      let expires = Number.POSITIVE_INFINITY;
+      let reason = '';
+      for (const upstream of upstreams) {
+        try {
+          const found = await lookUp(upstream.host);
+          expires = Math.min(expires, found.expires);
+          const address = found.addresses[0];
+          if (address === undefined) throw new Error(`no address for upstream ${upstream.host}`);
+          hosts.push({
+            name: upstream.host,
+            address,
+            port: upstream.port,
+            weight: upstream.weight,
+            limit: upstream.pool,
+          });
+        } catch (error) {
+          reason = error instanceof Error ? error.message : String(error);
+        }
+      }
+      if (hosts.length === 0) return { kind: 'failed', temporary: true, enhanced: '4.4.3', reason };
+      const limit = upstreams.reduce((sum, upstream) => sum + upstream.pool, 0);
+      return { kind: 'hosts', hosts, order: 'balance', limit, expires };
+    },
+  };
+}
+
+/** The mail hosts of a recipient domain (RFC 5321 section 5). `connections`: most to the destination. */
+export function mailSite(domain: string, resolver: MailHostResolver, port: number, connections: number): Site {
+  return {
+    async resolve() {
+      const found = await resolver.resolve(domain);
+      if (found.kind === 'failed') return found;
+      const hosts = found.hosts.flatMap((host) =>
+        host.addresses.map((address) => ({ name: host.name, address, port, weight: 1, limit: connections })),
+      );
+      return { kind: 'hosts', hosts, order: 'preference', limit: connections, expires: found.expires };
+    },
+  };
+}

@@ -1,0 +1,233 @@
+/**
+ * One connection to a next hop: a wire, a client session on it and at most one job under way.
+ *
+ * Contract to its owner: after `ready` it takes jobs one at a time; every job it took comes back exactly once, by
+ * `jobDone` or `jobLost`; `gone` is the last word and means that nothing of the connection is left.
+ */
+import type { Clock } from '../core/clock.js';
+import type { DeadlineWheel } from '../core/deadline-wheel.js';
+import { messageOf } from '../core/errors.js';
+import type { ContentFacts } from '../message/envelope.js';
+import type { DeliveryJob } from '../queue/queued-message.js';
+import {
+  type ClientHost,
+  ClientSession,
+  type ClientSessionOptions,
+  type TransactionPlan,
+  type Verdict,
+} from '../smtp/client-session.js';
+import type { PeerReply } from '../smtp/reply-parser.js';
+import type { StoredContent } from '../spool/spool.js';
+import { isReady, transferContent } from './content-transfer.js';
+import { prepareTransaction } from './prepare-transaction.js';
+import type { SiteHost } from './site.js';
+import { type PlanRefusal, planTransaction } from './transaction-plan.js';
+import type { Dial, Wire, WireEvents } from './wire.js';
+
+export interface ConnectionOwner {
+  ready(connection: UpstreamConnection): void;
+  /** The next hop decided: a verdict for each recipient of the job. */
+  jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void;
+  /** The job cannot go to this host as it is. */
+  jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void;
+  /** The connection ended with the job under way. `untouched`: nothing of it was answered on a kept connection. */
+  jobLost(connection: UpstreamConnection, job: DeliveryJob, reason: string, untouched: boolean, uncertain: boolean): void;
+  /** The content could not be read from the spool. */
+  jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void;
+  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void;
+}
+
+export interface ConnectionOptions extends ClientSessionOptions {
+  /** Longest wait for the connection itself, ms. */
+  readonly connectTimeout: number;
+}
+
+export class UpstreamConnection implements ClientHost, WireEvents {
+  readonly host: SiteHost;
+  readonly openedAt: number;
+  readonly session: ClientSession;
+  /** Became usable at some time: the greeting is over. */
+  established = false;
+  job: DeliveryJob | null = null;
+  /** When the job began, engine clock ms. */
+  jobBegan = 0;
+  private readonly owner: ConnectionOwner;
+  private readonly clock: Clock;
+  private readonly wheel: DeadlineWheel;
+  private readonly wire: Wire;
+  private content: StoredContent | null = null;
+  private facts: ContentFacts | null = null;
+  private connecting = true;
+  private connectDeadline: number;
+  private closed = false;
+  private idleDeadline = Number.POSITIVE_INFINITY;
+  private drain: ((open: boolean) => void) | null = null;
+
+  constructor(host: SiteHost, dial: Dial, owner: ConnectionOwner, options: ConnectionOptions, clock: Clock, wheel: DeadlineWheel) {
+    const now = clock.now();
+    this.host = host;
+    this.owner = owner;
+    this.clock = clock;
+    this.wheel = wheel;
+    this.openedAt = now;
+    this.connectDeadline = now + options.connectTimeout;
+    this.session = new ClientSession(this, options, now);
+    this.wire = dial(host.address, host.port, this);
+    wheel.add(this);
+  }
+
+  get deadline(): number {
+    return this.connecting ? this.connectDeadline : Math.min(this.session.deadline, this.idleDeadline);
+  }
+
+  /** Takes a job; only when ready and idle. */
+  deliver(job: DeliveryJob): void {
+    const { envelope, content } = job.message;
+    this.job = job;
+    this.jobBegan = this.clock.now();
+    this.idleDeadline = Number.POSITIVE_INFINITY;
+    const step = planTransaction(envelope, job.recipients, envelope.content, this.session.capabilities, undefined);
+    if (step.kind === 'plan') this.begin(step.plan, content, envelope.content);
+    else if (step.kind === 'refused') this.refuse(step.refusal);
+    else this.deliverAfterLook(job);
+  }
+
+  /** Nothing to do: closes by itself after `idle` ms. */
+  rest(idle: number): void {
+    this.idleDeadline = this.clock.now() + idle;
+    this.wheel.add(this);
+  }
+
+  /** Says goodbye; only without a job. */
+  quit(): void {
+    this.idleDeadline = Number.POSITIVE_INFINITY;
+    if (this.session.idle) {
+      this.session.quit(this.clock.now());
+      this.wheel.add(this);
+    } else this.over('closed', null);
+  }
+
+  /** Closes at once; a job under way is lost. */
+  abort(reason: string): void {
+    this.over(reason, null);
+  }
+
+  expire(): void {
+    if (this.connecting) this.over('the connection was not made in time', null);
+    else if (this.idleDeadline <= this.clock.now()) this.quit();
+    else this.session.timeout();
+    if (!this.closed) this.wheel.add(this);
+  }
+
+  // WireEvents
+
+  connected(): void {
+    this.connecting = false;
+  }
+
+  received(chunk: Buffer, start: number, end: number): void {
+    if (!this.closed) this.session.feed(chunk, start, end, this.clock.now());
+  }
+
+  drained(): void {
+    const drain = this.drain;
+    this.drain = null;
+    drain?.(true);
+  }
+
+  lost(reason: string): void {
+    const waiting = this.connecting ? 'connecting' : `waiting for ${this.session.waitingFor}`;
+    this.over(reason === '' ? `the host closed the connection while ${waiting}` : `${reason} while ${waiting}`, null);
+  }
+
+  // ClientHost
+
+  send(text: string, utf8: boolean): void {
+    this.wire.writeText(text, utf8 ? 'utf8' : 'latin1');
+  }
+
+  sendContent(plan: TransactionPlan): void {
+    const content = this.content!;
+    const facts = this.facts!;
+    if (isReady(content, facts, plan.transfer)) {
+      const bytes = content.inline!;
+      this.wire.write(plan.transfer === 'data' ? bytes : bytes.subarray(0, content.size));
+      this.session.contentSent(this.clock.now());
+      return;
+    }
+    const { job } = this;
+    transferContent(content, facts, plan.transfer, (bytes) => this.writePiece(bytes, job))
+      .then((whole) => {
+        if (whole && this.job === job) this.session.contentSent(this.clock.now());
+      })
+      .catch((error: unknown) => {
+        if (this.job !== job || job === null) return;
+        this.job = null;
+        this.owner.jobUnreadable(this, job, error);
+        this.over(`the message could not be read: ${messageOf(error)}`, null);
+      });
+  }
+
+  greeted(): void {
+    this.established = true;
+    this.owner.ready(this);
+  }
+
+  finished(verdicts: readonly Verdict[]): void {
+    const job = this.job!;
+    this.job = null;
+    this.content = null;
+    this.facts = null;
+    this.owner.jobDone(this, job, verdicts);
+    if (!this.session.usable) this.over('the session ended with the transaction', verdicts.at(-1)?.reply ?? null);
+  }
+
+  over(reason: string, reply: PeerReply | null): void {
+    if (this.closed) return;
+    const { job, session } = this;
+    this.closed = true;
+    this.wheel.delete(this);
+    const untouched = session.transactions > 0 && session.unanswered;
+    const { uncertain } = session;
+    this.job = null;
+    this.wire.destroy();
+    this.drain?.(false);
+    if (job !== null) this.owner.jobLost(this, job, reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`, untouched, uncertain);
+    this.owner.gone(this, reason, reply);
+  }
+
+  private begin(plan: TransactionPlan, content: StoredContent, facts: ContentFacts): void {
+    this.content = content;
+    this.facts = facts;
+    this.session.begin(plan, this.clock.now());
+  }
+
+  private refuse(refusal: PlanRefusal): void {
+    const job = this.job!;
+    this.job = null;
+    this.owner.jobRefused(this, job, refusal);
+  }
+
+  private deliverAfterLook(job: DeliveryJob): void {
+    prepareTransaction(job, this.session.capabilities)
+      .then((prepared) => {
+        if (this.job !== job) return;
+        if ('refusal' in prepared) this.refuse(prepared.refusal);
+        else this.begin(prepared.plan, prepared.content, prepared.facts);
+      })
+      .catch((error: unknown) => {
+        if (this.job !== job) return;
+        this.job = null;
+        this.owner.jobUnreadable(this, job, error);
+      });
+  }
+
+  private writePiece(bytes: Buffer, job: DeliveryJob | null): Promise<boolean> | Promise<true> {
+    if (this.closed || this.job !== job) return Promise.resolve(false);
+    this.session.contentProgress(this.clock.now());
+    if (this.wire.write(bytes)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.drain = resolve;
+    });
+  }
+}

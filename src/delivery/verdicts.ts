@@ -1,0 +1,32 @@
+/**
+ * From the next hop's verdicts to outcomes (RFC 5321 section 4.2.1: 4yz may succeed later, 5yz will not).
+ */
+import type { Outcome } from '../queue/outcome.js';
+import type { Verdict } from '../smtp/client-session.js';
+import { enhancedCode } from '../smtp/reply-parser.js';
+
+/** The outcome a verdict stands for. `speaksDsn`: the host took over the duty to notify. */
+export function outcomeOf(verdict: Verdict, host: string, speaksDsn: boolean): Outcome {
+  const { reply, stage } = verdict;
+  const accepted = stage === 'content' && reply.code >= 200 && reply.code < 300;
+  return {
+    kind: accepted ? 'delivered' : reply.code >= 500 ? 'failed' : 'deferred',
+    reply: `${reply.code} ${reply.text}`,
+    enhanced: enhancedCode(reply),
+    host,
+    relayed: accepted && !speaksDsn,
+  };
+}
+
+/** An outcome for a reason of our own, in words. */
+export function ownOutcome(kind: 'deferred' | 'failed', enhanced: string, reason: string, host: string): Outcome {
+  return { kind, reply: reason, enhanced, host, relayed: false };
+}
+
+/**
+ * The recipient was refused only because there are too many in one transaction: 452, or 552 which RFC 5321 section
+ * 4.5.3.1.10 says to take for 452.
+ */
+export function isTooManyRecipients(verdict: Verdict): boolean {
+  return verdict.stage === 'rcpt' && (verdict.reply.code === 452 || verdict.reply.code === 552);
+}

@@ -1,0 +1,196 @@
+/**
+ * From session to spool.
+ *
+ * Messages that become complete in one turn of the event loop are one batch: prepared together (inline while there is
+ * nothing to hash, else one task per worker), made durable with one commit, and only then answered 250 and handed to the
+ * scheduler. Whatever goes wrong on the way is answered 4xx or 5xx; nothing is dropped silently.
+ */
+import type { Clock } from '../core/clock.js';
+import { messageOf, SluiceError } from '../core/errors.js';
+import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
+import type { BodyBuffer } from '../memory/body-buffer.js';
+import type { Envelope } from '../message/envelope.js';
+import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
+import type { Transaction } from '../smtp/server-host.js';
+import type { NewMessage, Spool, StoredContent } from '../spool/spool.js';
+import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
+
+/** Where a message comes from and where the answer goes; a server connection is one. */
+export interface Submitter {
+  readonly address: string;
+  readonly port: number;
+  /** May relay: its mail is treated as submitted (RFC 6409). */
+  readonly relays: boolean;
+  finish(reply: Reply): void;
+}
+
+/** Prepares on this thread. */
+export type PrepareInline = (request: PrepareRequest) => PreparedMessage;
+/** Prepares on worker threads; rejects with `prepare-failed`, or settles each message by itself. */
+export type PrepareBatch = (requests: readonly PrepareRequest[]) => Promise<readonly (PreparedMessage | SluiceError)[]>;
+
+export interface IntakeEvents {
+  accepted(envelope: Envelope): void;
+  refused(submitter: Submitter, sender: string, reply: Reply, reason: string): void;
+}
+
+export interface IntakeOptions {
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly ids: QueueIdSource;
+  readonly events: IntakeEvents;
+  /** Rewrites the reverse-path, as the rules say. */
+  rewriteSender(sender: string): string;
+  /** How messages are prepared: replaced as a whole on reload. */
+  preparation(): { readonly inline: PrepareInline | null; readonly batch: PrepareBatch };
+  /** Durable and answered: to be delivered. */
+  enqueue(envelope: Envelope, content: StoredContent): void;
+}
+
+interface Incoming {
+  readonly submitter: Submitter;
+  readonly transaction: Transaction;
+  readonly body: BodyBuffer;
+  readonly request: PrepareRequest;
+  readonly id: number;
+}
+
+export class Intake {
+  /** Messages accepted from sessions and not answered yet. */
+  inFlight = 0;
+  private readonly options: IntakeOptions;
+  private pending: Incoming[] = [];
+  private scheduled = false;
+  private idle: (() => void) | null = null;
+
+  constructor(options: IntakeOptions) {
+    this.options = options;
+  }
+
+  /** Takes over a complete transaction; `submitter.finish` is called once, later. */
+  accept(submitter: Submitter, transaction: Transaction): void {
+    const { clock, ids } = this.options;
+    const wall = clock.wall();
+    const id = ids.next(wall);
+    const body = transaction.body as BodyBuffer;
+    const { recipients, content } = transaction;
+    const request: PrepareRequest = {
+      id: formatQueueId(id),
+      segments: body.segments,
+      length: body.length,
+      form: content.form,
+      dotLines: content.dotLines,
+      submission: submitter.relays,
+      origin: {
+        clientAddress: submitter.address,
+        clientPort: submitter.port,
+        helo: transaction.helo,
+        protocol: transaction.protocol,
+      },
+      forRecipient: recipients.length === 1 ? recipients[0]!.address : '',
+      date: wall,
+    };
+    this.inFlight++;
+    this.pending.push({ submitter, transaction, body, request, id });
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  /** Resolves when nothing is in flight. */
+  settled(): Promise<void> {
+    if (this.inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.idle = resolve;
+    });
+  }
+
+  private flush(): void {
+    this.scheduled = false;
+    const batch = this.pending;
+    this.pending = [];
+    const { inline, batch: prepareBatch } = this.options.preparation();
+    if (inline !== null) {
+      void this.store(batch, batch.map((incoming) => inline(incoming.request)));
+      return;
+    }
+    prepareBatch(batch.map((incoming) => incoming.request)).then(
+      (prepared) => this.store(batch, prepared),
+      (error: unknown) => {
+        for (const incoming of batch) this.refuse(incoming, replies.notPrepared, messageOf(error));
+      },
+    );
+  }
+
+  private async store(batch: readonly Incoming[], prepared: readonly (PreparedMessage | SluiceError)[]): Promise<void> {
+    const ready: Incoming[] = [];
+    const messages: NewMessage[] = [];
+    for (let i = 0; i < batch.length; i++) {
+      const incoming = batch[i]!;
+      const result = prepared[i]!;
+      if (result instanceof SluiceError) {
+        this.refuse(incoming, replies.notPrepared, result.message);
+      } else if (result.status !== 'ok') {
+        this.refuse(incoming, result.status === 'too-many-hops' ? replies.tooManyHops : replies.headerTooLarge, result.status);
+      } else {
+        ready.push(incoming);
+        messages.push({
+          envelope: this.envelopeOf(incoming, result),
+          header: result.header,
+          body: incoming.body,
+          bodyFrom: result.resumeAt,
+          bodyTo: incoming.body.length,
+        });
+      }
+    }
+    if (ready.length === 0) return;
+    let contents: StoredContent[];
+    try {
+      contents = await this.options.spool.store(messages);
+    } catch (error) {
+      const full = error instanceof SluiceError && error.code === 'spool-full';
+      for (const incoming of ready) this.refuse(incoming, full ? replies.spoolFull : replies.spoolFailed, messageOf(error));
+      return;
+    }
+    for (let i = 0; i < ready.length; i++) {
+      const incoming = ready[i]!;
+      incoming.body.release();
+      incoming.submitter.finish(acceptedReply(incoming.request.id));
+      this.options.events.accepted(messages[i]!.envelope);
+    }
+    // After the answers, so that no client waits for the upstream side of this turn.
+    for (let i = 0; i < ready.length; i++) this.options.enqueue(messages[i]!.envelope, contents[i]!);
+    this.done(ready.length);
+  }
+
+  private envelopeOf(incoming: Incoming, prepared: PreparedMessage): Envelope {
+    const { transaction, request, body } = incoming;
+    return {
+      id: incoming.id,
+      sender: this.options.rewriteSender(transaction.sender),
+      recipients: transaction.recipients,
+      bodyType: transaction.bodyType,
+      smtpUtf8: transaction.smtpUtf8,
+      ret: transaction.ret,
+      envelopeId: transaction.envelopeId,
+      priority: transaction.priority,
+      receivedAt: this.options.clock.now(),
+      origin: request.origin,
+      content: { ...transaction.content, size: prepared.header.length + body.length - prepared.resumeAt },
+    };
+  }
+
+  private refuse(incoming: Incoming, reply: Reply, reason: string): void {
+    incoming.body.release();
+    this.options.events.refused(incoming.submitter, incoming.transaction.sender, reply, reason);
+    incoming.submitter.finish(reply);
+    this.done(1);
+  }
+
+  private done(count: number): void {
+    this.inFlight -= count;
+    if (this.inFlight > 0 || this.idle === null) return;
+    this.idle();
+    this.idle = null;
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * What became of a recipient in one attempt. The queue decides by `kind` alone; the rest is for logs, the spool and
+ * notifications.
+ */
+
+export type OutcomeKind = 'delivered' | 'deferred' | 'failed';
+
+export interface Outcome {
+  readonly kind: OutcomeKind;
+  /** The next hop's reply on one line, or the reason in words when there was none. */
+  readonly reply: string;
+  /** Enhanced status code (RFC 3463), from the reply or for the reason. */
+  readonly enhanced: string;
+  /** Name of the host that answered or was tried, '' when none was. */
+  readonly host: string;
+  /** Delivered to a host that does not speak DSN, so that a notice of success is ours to send (RFC 3461 section 5.2.2). */
+  readonly relayed: boolean;
+}

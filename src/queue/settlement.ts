@@ -1,0 +1,149 @@
+/**
+ * The end of an attempt: outcomes become states, the sender is told what has to be told, and the message is removed or
+ * deferred.
+ *
+ * Contract: a notification is durable before the message (or the recipient's pending state) that it speaks of is let go.
+ * If it cannot be stored now, the recipients concerned stay pending and are tried again.
+ */
+import type { Clock } from '../core/clock.js';
+import type { QueueId } from '../core/queue-id.js';
+import { NOTIFY_NEVER, NOTIFY_SUCCESS } from '../message/envelope.js';
+import type { Spool } from '../spool/spool.js';
+import type { Outcome } from './outcome.js';
+import type { QueuedMessage } from './queued-message.js';
+import { isExpired, nextAttempt, type RetryPolicy } from './retry-policy.js';
+
+/** Which notice about a recipient is due. */
+export type NoticeKind = 'failed' | 'expired' | 'delayed' | 'relayed';
+
+export interface Notice {
+  readonly recipient: number;
+  readonly kind: NoticeKind;
+  readonly outcome: Outcome;
+}
+
+/** Makes and stores notifications. Resolves when they are durable, rejects when they cannot be stored now. */
+export interface Notifier {
+  notify(message: QueuedMessage, notices: readonly Notice[], retryUntil: number): Promise<void>;
+}
+
+/** Told of every recipient's outcome, for the log and metrics. */
+export interface SettlementEvents {
+  outcome(message: QueuedMessage, recipient: number, outcome: Outcome, status: Outcome['kind'] | 'expired', due: number): void;
+  /** A stored message could not be read. */
+  unreadable(id: QueueId, error: unknown): void;
+  /** A notification could not be stored. */
+  notNotified(message: QueuedMessage, error: unknown): void;
+}
+
+export interface SettlementOptions {
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly retry: RetryPolicy;
+  readonly delayWarning: number;
+  readonly notifier: Notifier;
+  readonly events: SettlementEvents;
+}
+
+export class Settlement {
+  private readonly options: SettlementOptions;
+
+  constructor(options: SettlementOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Settles a finished attempt. null: the message is gone, at once. Else a promise of when it is due again (engine
+   * clock ms), or of null when it is gone or held. Never rejects.
+   */
+  settle(message: QueuedMessage): null | Promise<number | null> {
+    const { recipients } = message.envelope;
+    const only = recipients.length === 1 ? message.outcomes[0] : undefined;
+    if (only?.kind === 'delivered' && !this.wantsRelayNotice(message, 0, only)) {
+      this.options.events.outcome(message, 0, only, 'delivered', 0);
+      this.options.spool.remove(message.id);
+      return null;
+    }
+    return this.settleFully(message);
+  }
+
+  /** Writes down the recipients of a half-finished attempt that are done, so that a crash does not send to them again. */
+  saveProgress(message: QueuedMessage): void {
+    const now = this.options.clock.now();
+    const state = message.toState(now);
+    const recipients = state.recipients.map((recipient, i) => {
+      const outcome = message.outcomes[i];
+      if (outcome?.kind !== 'delivered') return recipient;
+      return { status: 'delivered' as const, reply: outcome.reply, host: outcome.host, at: now };
+    });
+    this.options.spool.defer(message.id, { ...state, recipients });
+  }
+
+  private async settleFully(message: QueuedMessage): Promise<number | null> {
+    const { clock, retry, events, spool } = this.options;
+    const { envelope } = message;
+    const now = clock.now();
+    message.attempts++;
+    const expired = isExpired(retry, envelope.receivedAt, now);
+    const due = nextAttempt(retry, message.attempts, envelope.receivedAt, now, Math.random());
+    const notices = this.noticesFor(message, expired, now);
+    let notified = true;
+    if (notices.length > 0 && envelope.sender !== '' && !message.removed)
+      try {
+        await this.options.notifier.notify(message, notices, envelope.receivedAt + retry.expire);
+      } catch (error) {
+        notified = false;
+        events.notNotified(message, error);
+      }
+    let pending = 0;
+    for (let i = 0; i < envelope.recipients.length; i++) {
+      if (message.stateOf(i).status !== 'pending') continue;
+      const outcome = message.outcomes[i];
+      if (outcome === undefined) {
+        pending++;
+      } else if (outcome.kind === 'delivered') {
+        this.close(message, i, 'delivered', outcome);
+        events.outcome(message, i, outcome, 'delivered', 0);
+      } else if (notified && (outcome.kind === 'failed' || expired)) {
+        this.close(message, i, 'failed', outcome);
+        events.outcome(message, i, outcome, outcome.kind === 'failed' ? 'failed' : 'expired', 0);
+      } else {
+        pending++;
+        message.setState(i, { status: 'pending', reply: outcome.reply, host: outcome.host, at: now });
+        events.outcome(message, i, outcome, 'deferred', due);
+      }
+    }
+    if (notified && notices.some((notice) => notice.kind === 'delayed')) message.delayNotified = true;
+    message.outcomes = [];
+    if (pending === 0 || message.removed) {
+      spool.remove(message.id);
+      return null;
+    }
+    spool.defer(message.id, message.toState(due));
+    return message.held ? null : due;
+  }
+
+  private noticesFor(message: QueuedMessage, expired: boolean, now: number): Notice[] {
+    const { delayWarning } = this.options;
+    const delayed = delayWarning > 0 && !message.delayNotified && now - message.envelope.receivedAt >= delayWarning;
+    const notices: Notice[] = [];
+    for (let i = 0; i < message.envelope.recipients.length; i++) {
+      const outcome = message.outcomes[i];
+      if (outcome === undefined || message.stateOf(i).status !== 'pending') continue;
+      if (outcome.kind === 'failed') notices.push({ recipient: i, kind: 'failed', outcome });
+      else if (outcome.kind === 'deferred' && expired) notices.push({ recipient: i, kind: 'expired', outcome });
+      else if (outcome.kind === 'deferred' && delayed) notices.push({ recipient: i, kind: 'delayed', outcome });
+      else if (this.wantsRelayNotice(message, i, outcome)) notices.push({ recipient: i, kind: 'relayed', outcome });
+    }
+    return notices;
+  }
+
+  private wantsRelayNotice(message: QueuedMessage, recipient: number, outcome: Outcome): boolean {
+    const { notify } = message.envelope.recipients[recipient]!;
+    return outcome.kind === 'delivered' && outcome.relayed && (notify & NOTIFY_SUCCESS) !== 0 && (notify & NOTIFY_NEVER) === 0;
+  }
+
+  private close(message: QueuedMessage, recipient: number, status: 'delivered' | 'failed', outcome: Outcome): void {
+    message.setState(recipient, { status, reply: outcome.reply, host: outcome.host, at: this.options.clock.now() });
+  }
+}

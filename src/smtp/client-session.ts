@@ -1,0 +1,361 @@
+/**
+ * The client side of SMTP, without I/O: bytes of replies and a time in, commands out.
+ *
+ * One session is one connection. It greets (EHLO, HELO where EHLO is not known), then carries out one transaction after
+ * the other, as far pipelined as the peer allows (RFC 2920), and reports for every recipient the reply that decided it.
+ * It decides nothing about retries. After a reply that is none, an early reply inside the content, or a 421, the session
+ * is over: `usable` is false and the host closes the connection.
+ */
+import { type Capabilities, NO_CAPABILITIES, parseCapabilities } from './capabilities.js';
+import { type PeerReply, ReplyParser } from './reply-parser.js';
+
+/** A transaction in the words it is sent with. */
+export interface TransactionPlan {
+  /** MAIL command without CRLF. */
+  readonly mail: string;
+  /** RCPT commands without CRLF. */
+  readonly rcpts: readonly string[];
+  /** A command has bytes beyond ASCII: send as UTF-8. */
+  readonly utf8: boolean;
+  readonly transfer: 'data' | 'bdat';
+  /** Bytes that BDAT announces; not used with DATA. */
+  readonly size: number;
+}
+
+/** The stage whose reply decided a recipient. */
+export type Stage = 'mail' | 'rcpt' | 'data' | 'content';
+
+export interface Verdict {
+  readonly stage: Stage;
+  readonly reply: PeerReply;
+}
+
+/** What a session asks of its connection. */
+export interface ClientHost {
+  send(text: string, utf8: boolean): void;
+  /** Send the content in the plan's form, with the end of data when it is DATA; then `contentSent`. */
+  sendContent(plan: TransactionPlan): void;
+  /** Greeted: transactions may begin. */
+  greeted(): void;
+  /** The transaction is over: a verdict per recipient. The session is idle again, or no longer `usable`. */
+  finished(verdicts: readonly Verdict[]): void;
+  /** The session is over; nothing is under way. `reply`: the peer's last word, null when it broke the protocol. */
+  over(reason: string, reply: PeerReply | null): void;
+}
+
+export interface ClientSessionOptions {
+  /** Name for EHLO. */
+  readonly hostname: string;
+  /** Longest wait for a reply, ms. */
+  readonly replyTimeout: number;
+  /** Longest wait for the reply to the content, ms (RFC 5321 section 4.5.3.2.6: 10 minutes). */
+  readonly dataTimeout: number;
+}
+
+type Phase = 'greeting' | 'ehlo' | 'helo' | 'idle' | 'reset' | 'mail' | 'rcpt' | 'data' | 'content' | 'empty' | 'quit' | 'over';
+
+/** Longest wait for the reply to QUIT, ms: nothing depends on it. */
+const QUIT_TIMEOUT = 2000;
+/** Refused in a pipelined group after which nothing was sent. */
+const NOT_SENT: PeerReply = { code: 451, text: '4.5.0 No reply', lines: [] };
+
+export class ClientSession {
+  capabilities: Capabilities = NO_CAPABILITIES;
+  /** Engine time at which `timeout` is to be called. */
+  deadline: number;
+  /** Transactions finished so far. */
+  transactions = 0;
+  private phase: Phase = 'greeting';
+  private readonly host: ClientHost;
+  private readonly options: ClientSessionOptions;
+  private readonly parser = new ReplyParser();
+  private plan: TransactionPlan | null = null;
+  private verdicts: (Verdict | undefined)[] = [];
+  private nextRcpt = 0;
+  private accepted = 0;
+  private mailReply: PeerReply | null = null;
+  private needsReset = false;
+  private contentDone = false;
+  private now: number;
+  private readonly take = (reply: PeerReply): boolean => this.onReply(reply);
+
+  constructor(host: ClientHost, options: ClientSessionOptions, now: number) {
+    this.host = host;
+    this.options = options;
+    this.now = now;
+    this.deadline = now + options.replyTimeout;
+  }
+
+  /** A transaction can be begun. */
+  get idle(): boolean {
+    return this.phase === 'idle';
+  }
+
+  /** The session can go on after what is under way. */
+  get usable(): boolean {
+    return this.phase !== 'over' && this.phase !== 'quit';
+  }
+
+  /** A transaction is under way and nothing of it has been answered: on a kept connection it may be sent again elsewhere. */
+  get unanswered(): boolean {
+    return this.plan !== null && this.mailReply === null;
+  }
+
+  /** The whole content was handed over, so that the peer may have the message although no reply came. */
+  get uncertain(): boolean {
+    return this.plan !== null && this.contentDone && this.accepted > 0;
+  }
+
+  /** What the session waits for, for reasons: `greeting`, `reply to MAIL` ... */
+  get waitingFor(): string {
+    return this.phase === 'greeting' ? 'the greeting' : `the reply to ${PHASE_NAMES[this.phase] ?? this.phase}`;
+  }
+
+  feed(chunk: Buffer, start: number, end: number, now: number): void {
+    if (this.phase === 'over') return;
+    this.now = now;
+    if (!this.parser.feed(chunk, start, end, this.take)) this.end(`${this.waitingFor}: the host sent what is no SMTP reply`, null);
+  }
+
+  /** Begins a transaction; only when idle. */
+  begin(plan: TransactionPlan, now: number): void {
+    this.now = now;
+    this.plan = plan;
+    this.verdicts = new Array<Verdict | undefined>(plan.rcpts.length).fill(undefined);
+    this.nextRcpt = 0;
+    this.accepted = 0;
+    this.mailReply = null;
+    this.contentDone = false;
+    const reset = this.needsReset;
+    this.needsReset = false;
+    this.phase = reset ? 'reset' : 'mail';
+    this.deadline = now + this.options.replyTimeout;
+    if (!this.capabilities.pipelining) {
+      this.host.send(reset ? 'RSET\r\n' : `${plan.mail}\r\n`, plan.utf8);
+      return;
+    }
+    let group = reset ? `RSET\r\n${plan.mail}\r\n` : `${plan.mail}\r\n`;
+    for (const rcpt of plan.rcpts) group += `${rcpt}\r\n`;
+    if (plan.transfer === 'data') {
+      this.host.send(`${group}DATA\r\n`, plan.utf8);
+    } else {
+      this.host.send(`${group}BDAT ${plan.size} LAST\r\n`, plan.utf8);
+      this.host.sendContent(plan);
+    }
+  }
+
+  /** All of the content is on its way. */
+  contentSent(now: number): void {
+    this.contentDone = true;
+    this.deadline = now + this.options.dataTimeout;
+  }
+
+  /** Still writing a large content: the peer is reading. */
+  contentProgress(now: number): void {
+    this.deadline = now + this.options.dataTimeout;
+  }
+
+  /** Ends an idle session politely. */
+  quit(now: number): void {
+    if (this.phase !== 'idle') return;
+    this.phase = 'quit';
+    this.deadline = now + QUIT_TIMEOUT;
+    this.host.send('QUIT\r\n', false);
+  }
+
+  /** The deadline has passed. */
+  timeout(): void {
+    this.end(this.phase === 'quit' ? 'quit' : `no answer in time while waiting for ${this.waitingFor}`, null);
+  }
+
+  private onReply(reply: PeerReply): boolean {
+    this.deadline = this.now + this.options.replyTimeout;
+    switch (this.phase) {
+      case 'greeting':
+        return this.onGreeting(reply);
+      case 'ehlo':
+        return this.onEhlo(reply);
+      case 'helo':
+        if (reply.code !== 250) return this.end('HELO refused', reply);
+        return this.ready();
+      case 'reset':
+        if (reply.code === 421) return this.end('the host closes', reply);
+        this.phase = 'mail';
+        if (!this.capabilities.pipelining) this.host.send(`${this.plan!.mail}\r\n`, this.plan!.utf8);
+        return true;
+      case 'mail':
+        return this.onMail(reply);
+      case 'rcpt':
+        return this.onRcpt(reply);
+      case 'data':
+        return this.onData(reply);
+      case 'content':
+        return this.onContent(reply);
+      case 'empty':
+        // The reply to a transaction without recipients that had to be ended; a 2xx delivered nothing.
+        return this.finish();
+      case 'quit':
+        return this.end('quit', reply);
+      default:
+        return this.end(reply.code === 421 ? 'the host closes' : 'a reply without a command', reply);
+    }
+  }
+
+  private onGreeting(reply: PeerReply): boolean {
+    if (reply.code !== 220) return this.end('greeting refuses', reply);
+    this.phase = 'ehlo';
+    this.host.send(`EHLO ${this.options.hostname}\r\n`, false);
+    return true;
+  }
+
+  private onEhlo(reply: PeerReply): boolean {
+    if (reply.code === 250) {
+      this.capabilities = parseCapabilities(reply.lines);
+      return this.ready();
+    }
+    // RFC 5321 section 3.2: a server without extensions answers EHLO with 500 or 502; some with other codes of class 5.
+    if (reply.code < 500) return this.end('EHLO refused', reply);
+    this.phase = 'helo';
+    this.host.send(`HELO ${this.options.hostname}\r\n`, false);
+    return true;
+  }
+
+  private ready(): boolean {
+    this.phase = 'idle';
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.host.greeted();
+    return true;
+  }
+
+  private onMail(reply: PeerReply): boolean {
+    const plan = this.plan!;
+    this.mailReply = reply;
+    const refused = reply.code !== 250;
+    if (refused) this.verdicts.fill({ stage: 'mail', reply });
+    if (reply.code === 421) return this.finishOver();
+    if (!this.capabilities.pipelining) {
+      if (refused) return this.finish();
+      this.host.send(`${plan.rcpts[0]!}\r\n`, plan.utf8);
+    }
+    this.phase = 'rcpt';
+    return true;
+  }
+
+  private onRcpt(reply: PeerReply): boolean {
+    const plan = this.plan!;
+    const index = this.nextRcpt++;
+    if (reply.code === 250 || reply.code === 251 || reply.code === 252) {
+      if (this.verdicts[index] === undefined) this.accepted++;
+    } else {
+      this.verdicts[index] ??= { stage: 'rcpt', reply };
+      if (reply.code === 421) return this.finishOver();
+    }
+    const more = this.nextRcpt < plan.rcpts.length;
+    if (this.capabilities.pipelining) {
+      if (!more) this.phase = plan.transfer === 'data' ? 'data' : 'content';
+      return true;
+    }
+    if (more) {
+      this.host.send(`${plan.rcpts[this.nextRcpt]!}\r\n`, plan.utf8);
+      return true;
+    }
+    if (this.accepted === 0) {
+      this.needsReset = true;
+      return this.finish();
+    }
+    if (plan.transfer === 'data') {
+      this.phase = 'data';
+      this.host.send('DATA\r\n', false);
+    } else {
+      this.phase = 'content';
+      this.host.send(`BDAT ${plan.size} LAST\r\n`, false);
+      this.host.sendContent(plan);
+    }
+    return true;
+  }
+
+  private onData(reply: PeerReply): boolean {
+    if (reply.code === 354) {
+      if (this.accepted === 0) {
+        // RFC 2920 section 3.1: a 354 although no recipient stands is answered with an empty message.
+        this.phase = 'empty';
+        this.host.send('.\r\n', false);
+        return true;
+      }
+      this.phase = 'content';
+      this.deadline = this.now + this.options.dataTimeout;
+      this.host.sendContent(this.plan!);
+      return true;
+    }
+    this.decideRest({ stage: 'data', reply });
+    if (reply.code === 421) return this.finishOver();
+    this.needsReset = this.mailReply?.code === 250;
+    return this.finish();
+  }
+
+  private onContent(reply: PeerReply): boolean {
+    const early = !this.contentDone;
+    const outOfStep = reply.code >= 300 && reply.code < 400;
+    this.decideRest({ stage: 'content', reply });
+    // In the middle of the content there is no way back to commands.
+    if (early || outOfStep || reply.code === 421) return this.finishOver();
+    this.needsReset = this.plan!.transfer === 'bdat' && reply.code >= 400;
+    return this.finish();
+  }
+
+  private decideRest(verdict: Verdict): void {
+    for (let i = 0; i < this.verdicts.length; i++) this.verdicts[i] ??= verdict;
+  }
+
+  private finish(): boolean {
+    this.phase = 'idle';
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.report();
+    return this.usable;
+  }
+
+  /** Ends the transaction with what is known, and the session with it. */
+  private finishOver(): boolean {
+    this.phase = 'over';
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.report();
+    return false;
+  }
+
+  private report(): void {
+    const verdicts = this.verdicts;
+    // After a 421 recipients that were not answered count as not tried.
+    for (let i = 0; i < verdicts.length; i++)
+      verdicts[i] ??= { stage: 'rcpt', reply: this.phase === 'over' ? lastReplyOf(verdicts) : NOT_SENT };
+    this.plan = null;
+    this.mailReply = null;
+    this.transactions++;
+    this.host.finished(verdicts as Verdict[]);
+  }
+
+  private end(reason: string, reply: PeerReply | null): boolean {
+    this.phase = 'over';
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.host.over(reason, reply);
+    return false;
+  }
+}
+
+function lastReplyOf(verdicts: readonly (Verdict | undefined)[]): PeerReply {
+  for (let i = verdicts.length - 1; i >= 0; i--) {
+    const verdict = verdicts[i];
+    if (verdict !== undefined) return verdict.reply;
+  }
+  return NOT_SENT;
+}
+
+const PHASE_NAMES: Partial<Record<Phase, string>> = {
+  ehlo: 'EHLO',
+  helo: 'HELO',
+  reset: 'RSET',
+  mail: 'MAIL',
+  rcpt: 'RCPT',
+  data: 'DATA',
+  content: 'the message',
+  empty: 'the message',
+};
