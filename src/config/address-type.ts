@@ -1,5 +1,5 @@
 /**
- * Kinds of values that name hosts, networks, domains and header fields.
+ * Kinds of values that name hosts, networks and domains.
  *
  * Contract: as value-type.ts. Parsed values are canonical: domains are lower-case A-labels, IPv6 addresses are in the
  * short form of RFC 5952 without brackets, networks always carry their prefix length.
@@ -27,16 +27,10 @@ export interface DnsServer {
   readonly port: number;
 }
 
-/** A header field. */
-export interface HeaderField {
-  readonly name: string;
-  readonly value: string;
-}
-
-/** Mail of domain `from` is written as of domain `to`. */
-export interface DomainRewrite {
-  readonly from: string;
-  readonly to: string;
+/** A network as `address/prefix`; `excluded`: taken out of the ones before it. */
+export interface NetworkEntry {
+  readonly network: string;
+  readonly excluded: boolean;
 }
 
 const SMTP_PORT = 25;
@@ -45,8 +39,6 @@ const DEFAULT_POOL = 50;
 const DEFAULT_WEIGHT = 1;
 const MAX_POOL = 1000;
 const MAX_WEIGHT = 1000;
-/** RFC 5322 section 2.1.1, without the CRLF. */
-const MAX_HEADER_LINE = 998;
 
 /** The canonical form of an IPv4 or IPv6 address without brackets, undefined when it is neither. */
 export function canonicalAddress(text: string): string | undefined {
@@ -154,20 +146,23 @@ export function dnsServer(): ValueType<DnsServer> {
   };
 }
 
-/** A network as `address/prefix`; a lone address is a network of one. Host bits may be set and do not count. */
-export function network(): ValueType<string> {
+/** `address/prefix` or an address; `!` in front takes it out of those before. Host bits may be set and do not count. */
+export function network(): ValueType<NetworkEntry> {
   return {
     allowed: 'a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
     unit: '',
     parse: (text) => {
-      const slash = text.indexOf('/');
-      const address = canonicalAddress(slash < 0 ? text : text.slice(0, slash));
+      const excluded = text.startsWith('!');
+      const bare = excluded ? text.slice(1) : text;
+      const slash = bare.indexOf('/');
+      const address = canonicalAddress(slash < 0 ? bare : bare.slice(0, slash));
       if (address === undefined) return { problem: 'it does not begin with an address' };
       const bits = address.includes(':') ? 128 : 32;
-      const prefix = slash < 0 ? bits : /^\d{1,3}$/.test(text.slice(slash + 1)) ? Number(text.slice(slash + 1)) : 999;
-      return prefix <= bits ? { value: `${address}/${prefix}` } : { problem: `the prefix is not 0 to ${bits}` };
+      const prefix = slash < 0 ? bits : /^\d{1,3}$/.test(bare.slice(slash + 1)) ? Number(bare.slice(slash + 1)) : 999;
+      if (prefix > bits) return { problem: `the prefix is not 0 to ${bits}` };
+      return { value: { network: `${address}/${prefix}`, excluded } };
     },
-    format: (value) => value,
+    format: (value) => `${value.excluded ? '!' : ''}${value.network}`,
   };
 }
 
@@ -181,54 +176,5 @@ export function domain(): ValueType<string> {
       return value === undefined ? { problem: '' } : { value };
     },
     format: (value) => value,
-  };
-}
-
-/** `old.example=new.example`. */
-export function domainRewrite(): ValueType<DomainRewrite> {
-  return {
-    allowed: 'old.example=new.example',
-    unit: '',
-    parse: (text) => {
-      const parts = text.split('=');
-      const from = canonicalDomain((parts[0] ?? '').trim());
-      const to = canonicalDomain((parts[1] ?? '').trim());
-      if (parts.length !== 2 || from === undefined || to === undefined) return { problem: 'it is not domain=domain' };
-      return { value: { from, to } };
-    },
-    format: (value) => `${value.from}=${value.to}`,
-  };
-}
-
-/** RFC 5322 section 3.6.8: printable ASCII without the colon. */
-function isFieldName(text: string): boolean {
-  return /^[!-9;-~]{1,76}$/.test(text);
-}
-
-/** The name of a header field. */
-export function fieldName(): ValueType<string> {
-  return {
-    allowed: 'the name of a header field',
-    unit: '',
-    parse: (text) => (isFieldName(text) ? { value: text } : { problem: 'it is not a header field name' }),
-    format: (value) => value,
-  };
-}
-
-/** `Name: value` of one line (RFC 5322 section 2.2). */
-export function headerField(): ValueType<HeaderField> {
-  return {
-    allowed: 'Name: value',
-    unit: '',
-    parse: (text) => {
-      const colon = text.indexOf(':');
-      const name = text.slice(0, Math.max(0, colon)).trim();
-      const value = text.slice(colon + 1).trim();
-      if (colon < 1 || !isFieldName(name)) return { problem: 'it is not Name: value' };
-      if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) return { problem: 'the value has a control character' };
-      if (Buffer.byteLength(`${name}: ${value}`) > MAX_HEADER_LINE) return { problem: 'it is longer than 998 bytes' };
-      return { value: { name, value } };
-    },
-    format: (value) => `${value.name}: ${value.value}`,
   };
 }

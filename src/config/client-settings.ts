@@ -47,7 +47,10 @@ export const relayingSettings = {
   relayNetworks: setting({
     name: 'SLUICE_RELAY_NETWORKS',
     group: 'Who may relay',
-    type: list(network(), 'networks such as 10.0.0.0/8 or 2001:db8::/32, several with commas'),
+    type: list(
+      network(),
+      'networks such as 10.0.0.0/8 or 2001:db8::/32, several with commas, !network to take a part out',
+    ),
     default: '',
     defaultNote: 'none; 127.0.0.0/8 and ::1 always',
     purpose: 'Clients that may send to any domain, besides those on loopback.',

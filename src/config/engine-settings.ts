@@ -1,7 +1,7 @@
 /**
  * Rows of the schema about the spool, memory, rewriting, signing and operation; schema.ts puts all rows together.
  */
-import { domainRewrite, fieldName, headerField } from './address-type.js';
+import { domainRewrites, fieldNames, fieldTexts } from './header-rule-type.js';
 import { setting } from './setting.js';
 import { choice, duration, list, size, text } from './value-type.js';
 
@@ -95,7 +95,7 @@ export const rewritingSettings = {
   headerRemove: setting({
     name: 'SLUICE_HEADER_REMOVE',
     group: 'Rewriting and signing',
-    type: list(fieldName(), 'names of header fields, several with commas', ',', 100),
+    type: fieldNames(),
     default: '',
     defaultNote: 'none',
     purpose: 'Header fields taken out of every message.',
@@ -104,7 +104,7 @@ export const rewritingSettings = {
   headerAdd: setting({
     name: 'SLUICE_HEADER_ADD',
     group: 'Rewriting and signing',
-    type: list(headerField(), 'Name: value, several with | between them', '|', 100),
+    type: fieldTexts('add'),
     default: '',
     defaultNote: 'none',
     purpose: 'Header fields put into every message.',
@@ -113,7 +113,7 @@ export const rewritingSettings = {
   headerReplace: setting({
     name: 'SLUICE_HEADER_REPLACE',
     group: 'Rewriting and signing',
-    type: list(headerField(), 'Name: value, several with | between them', '|', 100),
+    type: fieldTexts('replace'),
     default: '',
     defaultNote: 'none',
     purpose: 'Header fields whose value is replaced where they occur.',
@@ -122,7 +122,7 @@ export const rewritingSettings = {
   rewriteDomains: setting({
     name: 'SLUICE_REWRITE_DOMAINS',
     group: 'Rewriting and signing',
-    type: list(domainRewrite(), 'old.example=new.example, several with commas', ',', 10_000),
+    type: domainRewrites(),
     default: '',
     defaultNote: 'none',
     purpose: 'Domains replaced in the addresses of the fields of SLUICE_REWRITE_FIELDS.',

@@ -87,9 +87,13 @@ describe('values', () => {
     ],
     [
       'SLUICE_RELAY_NETWORKS',
-      '10.0.0.0/8,192.0.2.1, 2001:db8::/32',
+      '10.0.0.0/8,!10.1.0.0/16, 2001:db8::1',
       'relayNetworks',
-      ['10.0.0.0/8', '192.0.2.1/32', '2001:db8::/32'],
+      [
+        { network: '10.0.0.0/8', excluded: false },
+        { network: '10.1.0.0/16', excluded: true },
+        { network: '2001:db8::1/128', excluded: false },
+      ],
     ],
     ['SLUICE_RELAY_DOMAINS', 'Example.ORG, bücher.example', 'relayDomains', ['example.org', 'xn--bcher-kva.example']],
     [
@@ -155,7 +159,9 @@ describe('values', () => {
     ['SLUICE_DNS_SERVERS', 'dns.example'],
     ['SLUICE_HEADER_ADD', 'no colon'],
     ['SLUICE_HEADER_ADD', 'Sub ject: x'],
-    ['SLUICE_HEADER_ADD', 'X-A: a\r\nBcc: x'],
+    ['SLUICE_HEADER_ADD', 'X-A: a\u0001'],
+    ['SLUICE_HEADER_REMOVE', 'Received'],
+    ['SLUICE_REWRITE_DOMAINS', 'a.example'],
     ['SLUICE_REWRITE_FIELDS', 'to'],
     ['SLUICE_BARE_NEWLINE', 'keep'],
   ])('%s=%s is refused in one line that names it, what was given and what is allowed', (name, given) => {
