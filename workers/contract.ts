@@ -1,12 +1,13 @@
 /**
- * What crosses between the main thread and the prepare workers: types only.
+ * What crosses between the main thread and the prepare workers: types, and the layout of the answer.
  *
  * Content bytes never cross: a request names segments of the shared buffer that the worker got once, as workerData.
  * A batch is one task and is computed synchronously. The answer is one block of header bytes for the whole batch.
  */
-import type { HeaderRules } from '../src/message/header-rules.js';
+
 import type { SigningKeyPem } from '../src/message/dkim/key-store.js';
 import type { Origin } from '../src/message/envelope.js';
+import type { HeaderRules } from '../src/message/header-rules.js';
 
 /** Once per worker thread. */
 export interface PrepareWorkerData {
@@ -48,11 +49,24 @@ export interface PrepareRequest {
 export type PrepareStatus = 'ok' | 'header-too-large' | 'too-many-hops';
 
 /**
- * One prepared message: the new content is `header` (wire form, no dot lines: a header line cannot begin with a dot, one
- * that does stays where it was) followed by the original content from byte `resumeAt` on.
+ * One prepared message: the new content is `header` followed by the original content from byte `resumeAt` on. The header
+ * is in the form the content has; it holds exactly the lines beginning with a dot that the replaced bytes held, so the
+ * message's dot lines, and whether it has 8-bit bytes, are as before.
  */
 export interface PreparedMessage {
   readonly status: PrepareStatus;
   readonly header: Uint8Array;
   readonly resumeAt: number;
 }
+
+/** In a packed answer: the status by its place here; `FAILED` is a message whose preparation threw. */
+export const PREPARE_STATUSES: readonly PrepareStatus[] = ['ok', 'header-too-large', 'too-many-hops'];
+export const FAILED = 255;
+
+/**
+ * A worker's answer to a batch: one block, because one is cheap to pass. First three 32-bit words in the machine's byte
+ * order for each message (status, header bytes, resumeAt), then the headers one after the other; a failed message's
+ * header is the reason as UTF-8.
+ */
+export type PackedAnswer = Uint8Array;
+export const WORDS_PER_MESSAGE = 3;

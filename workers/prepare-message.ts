@@ -1,0 +1,58 @@
+/**
+ * Worker thread: prepares batches of messages (rules, Received, DKIM) from shared memory.
+ *
+ * A task is a batch and is computed synchronously. A message whose preparation throws is answered as failed and does
+ * not touch the others. What a thread needs is built with its first task: a fault in it then fails tasks instead of
+ * killing thread after thread at its start.
+ */
+import { workerData } from 'node:worker_threads';
+import { messageOf } from '../src/core/errors.js';
+import { ContentMemory } from '../src/message/content-memory.js';
+import { createPreparer, type Preparer } from '../src/message/prepare.js';
+import {
+  FAILED,
+  type PackedAnswer,
+  PREPARE_STATUSES,
+  type PrepareRequest,
+  type PrepareWorkerData,
+  WORDS_PER_MESSAGE,
+} from './contract.js';
+
+let preparer: Preparer | undefined;
+let memory: ContentMemory | undefined;
+
+export default function prepareMessages(batch: readonly PrepareRequest[]): PackedAnswer {
+  if (preparer === undefined || memory === undefined) {
+    const data = workerData as PrepareWorkerData;
+    memory = new ContentMemory(data.shared, data.segmentSize);
+    preparer = createPreparer(data.config);
+  }
+  const words = new Uint32Array(batch.length * WORDS_PER_MESSAGE);
+  const headers: Uint8Array[] = [];
+  let total = words.byteLength;
+  for (const [index, request] of batch.entries()) {
+    let header: Uint8Array;
+    let status = FAILED;
+    let resumeAt = 0;
+    try {
+      const prepared = preparer.prepare(request, memory);
+      header = prepared.header;
+      status = PREPARE_STATUSES.indexOf(prepared.status);
+      resumeAt = prepared.resumeAt;
+    } catch (error) {
+      header = Buffer.from(messageOf(error).slice(0, 500));
+    }
+    words.set([status, header.length, resumeAt], index * WORDS_PER_MESSAGE);
+    headers.push(header);
+    total += header.length;
+  }
+  // A buffer of its own: a view of a pooled one would carry the whole pool across.
+  const answer = new Uint8Array(total);
+  answer.set(new Uint8Array(words.buffer));
+  let at = words.byteLength;
+  for (const header of headers) {
+    answer.set(header, at);
+    at += header.length;
+  }
+  return answer;
+}
