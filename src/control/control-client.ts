@@ -1,0 +1,98 @@
+/**
+ * The command line's side of the control socket.
+ *
+ * Contract: one request at a time; `request` gives the result or rejects with what the engine said, or that it went
+ * away or was silent. Answers longer than MAX_ANSWER end the talk.
+ */
+import type { Duplex } from 'node:stream';
+import type { ControlRequest, ControlResponse } from './control-protocol.js';
+import type { EngineStatus, MessageDetail, QueueEntry } from './engine-control.js';
+
+const MAX_ANSWER = 64 * 1024 * 1024;
+/** How long the engine may take for an answer, ms: the whole queue may be on disk. */
+const PATIENCE = 60_000;
+
+export class ControlClient {
+  private readonly stream: Duplex;
+  private readonly parts: Buffer[] = [];
+  private held = 0;
+  private settle: ((answer: ControlResponse) => void) | null = null;
+
+  /** Takes over a connected stream. */
+  constructor(stream: Duplex) {
+    this.stream = stream;
+    stream.on('data', (chunk: Buffer) => this.take(chunk));
+    stream.on('error', (error) => this.fail(`the engine closed the connection (${error.message})`));
+    stream.on('close', () => this.fail('the engine closed the connection'));
+  }
+
+  status(): Promise<EngineStatus> {
+    return this.request({ command: 'status' }) as Promise<EngineStatus>;
+  }
+
+  /** One page, oldest first, after the id `after`. */
+  list(after: string, limit: number): Promise<QueueEntry[]> {
+    return this.request({ command: 'list', after, limit }) as Promise<QueueEntry[]>;
+  }
+
+  /** null: there is no such message. */
+  show(id: string): Promise<MessageDetail | null> {
+    return this.request({
+      command: 'show',
+      id,
+    }) as Promise<MessageDetail | null>;
+  }
+
+  /** How many messages it changed. */
+  change(command: 'retry' | 'hold' | 'release' | 'delete', id: string): Promise<number> {
+    return this.request({ command, id }) as Promise<number>;
+  }
+
+  close(): void {
+    this.settle = null;
+    this.stream.destroy();
+  }
+
+  private request(request: ControlRequest): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.fail('the engine did not answer in time'), PATIENCE);
+      this.settle = (answer) => {
+        clearTimeout(timer);
+        if (answer.ok) resolve(answer.result);
+        else reject(new Error(answer.error));
+      };
+      if (this.stream.destroyed) this.fail('the connection to the engine is closed');
+      else this.stream.write(`${JSON.stringify(request)}\n`);
+    });
+  }
+
+  private finish(answer: ControlResponse): void {
+    const { settle } = this;
+    this.settle = null;
+    settle?.(answer);
+  }
+
+  private fail(error: string): void {
+    this.finish({ ok: false, error });
+  }
+
+  private take(chunk: Buffer): void {
+    const end = chunk.indexOf(10);
+    this.parts.push(end < 0 ? chunk : chunk.subarray(0, end));
+    this.held += chunk.length;
+    if (end < 0) {
+      if (this.held <= MAX_ANSWER) return;
+      this.fail('the answer of the engine is too long');
+      this.stream.destroy();
+      return;
+    }
+    const text = Buffer.concat(this.parts).toString();
+    this.parts.length = 0;
+    this.held = 0;
+    try {
+      this.finish(JSON.parse(text) as ControlResponse);
+    } catch {
+      this.fail('the answer of the engine is not JSON');
+    }
+  }
+}

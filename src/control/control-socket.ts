@@ -1,0 +1,77 @@
+/**
+ * The engine's side of the control socket: requests from one stream, answered by an EngineControl.
+ *
+ * Contract: one request at a time for each stream, further ones wait unread; a bad request gets an error answer and the
+ * stream goes on; a line longer than MAX_REQUEST gets one and the stream ends. Nothing a client sends throws.
+ * It knows streams only: whoever listens hands them in.
+ */
+import type { Duplex } from 'node:stream';
+import { type ControlRequest, type ControlResponse, MAX_REQUEST, parseRequest } from './control-protocol.js';
+import type { EngineControl } from './engine-control.js';
+
+const LINE_END = 10;
+
+async function perform(control: EngineControl, request: ControlRequest): Promise<unknown> {
+  switch (request.command) {
+    case 'status':
+      return control.status();
+    case 'list':
+      return control.list(request.after, request.limit);
+    case 'show':
+      return (await control.show(request.id)) ?? null;
+    case 'retry':
+      return control.retry(request.id);
+    case 'hold':
+      return control.hold(request.id);
+    case 'release':
+      return control.release(request.id);
+    case 'delete':
+      return control.remove(request.id);
+  }
+}
+
+async function answer(control: EngineControl, line: string): Promise<ControlResponse> {
+  const request = parseRequest(line);
+  if (typeof request === 'string') return { ok: false, error: request };
+  try {
+    return { ok: true, result: await perform(control, request) };
+  } catch (thrown) {
+    return {
+      ok: false,
+      error: thrown instanceof Error ? thrown.message : String(thrown),
+    };
+  }
+}
+
+function writeAll(stream: Duplex, response: ControlResponse): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write(`${JSON.stringify(response)}\n`, () => resolve());
+  });
+}
+
+/** Serves one client until its stream ends; never rejects. */
+export async function serveControl(stream: Duplex, control: EngineControl): Promise<void> {
+  let held: Buffer = Buffer.alloc(0);
+  stream.on('error', () => stream.destroy());
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      for (let end = held.indexOf(LINE_END); end >= 0; end = held.indexOf(LINE_END)) {
+        const line = held.toString('utf8', 0, end).trim();
+        held = held.subarray(end + 1);
+        if (end > MAX_REQUEST) break;
+        if (line !== '') await writeAll(stream, await answer(engine, line));
+      }
+      if (held.length > MAX_REQUEST) {
+        await writeAll(stream, {
+          ok: false,
+          error: `the request is longer than ${MAX_REQUEST} bytes`,
+        });
+        break;
+      }
+    }
+  } catch {
+    // The client went away: there is nobody to tell.
+  }
+  stream.end();
+}
