@@ -60,7 +60,7 @@ export async function serveControl(stream: Duplex, control: EngineControl): Prom
         const line = held.toString('utf8', 0, end).trim();
         held = held.subarray(end + 1);
         if (end > MAX_REQUEST) break;
-        if (line !== '') await writeAll(stream, await answer(engine, line));
+        if (line !== '') await writeAll(stream, await answer(control, line));
       }
       if (held.length > MAX_REQUEST) {
         await writeAll(stream, {

@@ -63,7 +63,7 @@ afterEach(async () => {
 });
 
 async function serve(path: string): Promise<void> {
-  listener = await listenUnix(path, (socket) => void serveControl(socket, () => (away ? null : control)));
+  listener = await listenUnix(path, (socket) => void serveControl(socket, control));
 }
 
 /** Sends raw bytes and gives every line that comes back until the end. */
