@@ -1,0 +1,62 @@
+/**
+ * Purpose: runs Sluice for a benchmark.
+ * Contract: see relay.ts. Starts the compiled engine with environment variables only; durability is its default
+ *   (fsync). The limit of messages per connection is off, as the load keeps its connections. Logs go to a file.
+ * Limits: needs `npm run build` first. A run of another checkout names its folder.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Child, freePort, projectRoot, sleep } from './programs.js';
+import type { RelayDriver, RelayStart, RunningRelay } from './relay.js';
+
+/** A driver of the Sluice in `folder`, shown as `name`; `extra` is added to its environment. */
+export function sluiceRelay(
+  name = 'sluice',
+  folder = projectRoot,
+  extra: Readonly<Record<string, string>> = {},
+): RelayDriver {
+  const entry = join(folder, 'dist/src/main.js');
+  return {
+    name,
+    missing: () => (existsSync(entry) ? undefined : `${entry} is missing: run npm run build`),
+    unfit: () => undefined,
+    async start(options: RelayStart): Promise<RunningRelay> {
+      mkdirSync(options.directory, { recursive: true });
+      const port = await freePort();
+      const log = join(options.directory, `sluice-${port}.log`);
+      const environment: Record<string, string> = {
+        SLUICE_LISTEN: `smtp://127.0.0.1:${port}`,
+        SLUICE_UPSTREAM: `smtp://127.0.0.1:${options.sinkPort}?pool=50`,
+        SLUICE_SPOOL_DIR: join(options.directory, 'spool'),
+        SLUICE_HOSTNAME: 'sluice.bench.example',
+        SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
+        ...(options.signing === undefined ? {} : { SLUICE_DKIM_DIR: options.signing.directory }),
+        ...(options.maxMessageBytes === undefined ? {} : { SLUICE_MAX_MESSAGE_SIZE: String(options.maxMessageBytes) }),
+        ...(options.holdDeferred === true ? { SLUICE_RETRY_MIN: '4h', SLUICE_RETRY_MAX: '4h' } : {}),
+        ...(options.clientConnections === undefined
+          ? {}
+          : {
+              SLUICE_MAX_CONNECTIONS: String(options.clientConnections + 100),
+              SLUICE_MAX_CONNECTIONS_PER_CLIENT: String(options.clientConnections + 100),
+            }),
+        ...extra,
+      };
+      const began = performance.now();
+      const child = new Child(options.account.command([...(options.prefix ?? []), process.execPath, entry]), {
+        log,
+        environment,
+        // Not the project folder: a .env file there must not change what is measured.
+        directory: options.directory,
+      });
+      options.account.addRoot(child.pid);
+      while (!readFileSync(log, 'utf8').includes('sluice ready')) {
+        if (!child.running || performance.now() - began > 120_000) {
+          throw new Error(`sluice did not become ready: ${readFileSync(log, 'utf8').slice(-1000)}`);
+        }
+        await sleep(10);
+      }
+      const startMilliseconds = performance.now() - began;
+      return { port, startMilliseconds, stop: () => child.stop(60_000) };
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * Purpose: `npm run bench:native`: relays side by side, as whole processes on this machine.
+ * Contract: rounds are interleaved (A B C, C B A, ...) so that a change of the machine's mood meets all relays; rows are
+ *   medians. A relay that cannot run here or is unfit for a scenario is left out with a printed reason. Exit code 1
+ *   where a message was lost or a run failed, 2 for wrong options.
+ * Limits: Linux. Load, sink and relays share the cores. See --help.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ProcessAccount } from './process-account.js';
+import { buildPrograms, commandExists } from './programs.js';
+import type { RelayDriver } from './relay.js';
+import { eximRelay } from './relay-exim.js';
+import { harakaRelay } from './relay-haraka.js';
+import { noRelay, nullRelay } from './relay-null.js';
+import { postfixRelay } from './relay-postfix.js';
+import { sluiceRelay } from './relay-sluice.js';
+import { machine, ratios, scenarioTable } from './report.js';
+import { type Sample, summarize } from './sample.js';
+import { loadScenarios } from './scenarios.js';
+import { planOf, specialScenarios } from './special-scenarios.js';
+
+const relays: readonly RelayDriver[] = [sluiceRelay(), postfixRelay, eximRelay, harakaRelay, nullRelay, noRelay];
+const scenarios = [...loadScenarios, ...specialScenarios];
+const help = `npm run bench:native -- [options]
+  --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)
+  --relays LIST     of ${relays.map((relay) => relay.name).join(', ')} (default sluice,postfix,null)
+  --rounds N        interleaved rounds (default 3; with --quick 1)
+  --seconds S       length of a load (default 10; with --quick 3)
+  --messages N      end loads after N messages instead
+  --no-flushes      leave out the separate short runs under strace that count flushes
+  --json FILE       write samples, medians and the machine there (- for standard output)
+  --quick           short runs and small backlogs: a look, not a measurement
+Scenarios:
+${scenarios.map((scenario) => `  ${scenario.name.padEnd(15)} ${scenario.purpose}`).join('\n')}
+`;
+
+function fail(problem: string): never {
+  process.stderr.write(`${problem}\n${help}`);
+  process.exit(2);
+}
+
+function wholeNumber(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,8}$/.test(text)) fail(`--${name} wants a whole number above 0, not '${text}'`);
+  return Number(text);
+}
+
+/** The entries of a list of names, in the order given. */
+function pick<T extends { readonly name: string }>(kind: string, list: string, known: readonly T[]): T[] {
+  if (list === 'all') return [...known];
+  return list.split(',').map((name) => {
+    return known.find((entry) => entry.name === name) ?? fail(`there is no ${kind} '${name}'`);
+  });
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        scenario: { type: 'string', default: '10k' },
+        relays: { type: 'string', default: 'sluice,postfix,null' },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        messages: { type: 'string' },
+        'no-flushes': { type: 'boolean', default: false },
+        json: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const seconds = wholeNumber('seconds', options.seconds);
+  const messages = wholeNumber('messages', options.messages);
+  const rounds = wholeNumber('rounds', options.rounds) ?? (options.quick ? 1 : 3);
+  const flushes = !options['no-flushes'];
+  // With --json - standard output belongs to the JSON, and the tables go to standard error.
+  const say = (text: string) => (options.json === '-' ? process.stderr : process.stdout).write(`${text}\n`);
+  const plan = planOf({
+    quick: options.quick,
+    flushes,
+    ...(seconds === undefined ? {} : { seconds }),
+    ...(messages === undefined ? {} : { messages }),
+  });
+  buildPrograms();
+  if (flushes && !commandExists('strace')) say('flushes are not counted: strace is not installed');
+  const present = pick('relay', options.relays, relays).filter((relay) => {
+    const reason = relay.missing();
+    if (reason !== undefined) say(`skipped ${relay.name}: ${reason}`);
+    return reason === undefined;
+  });
+  if (present.length === 0) return fail('no relay is left to measure');
+  const probe = new ProcessAccount('probe');
+  const description = { ...machine(), cpuAccounting: probe.method };
+  await probe.close();
+  say(`machine: ${JSON.stringify(description)}`);
+  const samples: Sample[] = [];
+  let failed = false;
+  for (const scenario of pick('scenario', options.scenario, scenarios)) {
+    say(`\n${scenario.name}: ${scenario.purpose}`);
+    const fit = present.filter((relay) => {
+      const reason = scenario.needs.map((need) => relay.unfit(need)).find((text) => text !== undefined);
+      if (reason !== undefined) say(`  without ${relay.name}: ${reason}`);
+      return reason === undefined;
+    });
+    for (let round = 0; round < rounds; round++) {
+      for (const relay of round % 2 === 0 ? fit : fit.toReversed()) {
+        try {
+          // Flushes per message hardly vary: one round is enough.
+          const measured = await scenario.measure(relay, { ...plan, flushes: flushes && round === 0 });
+          samples.push({ relay: relay.name, scenario: scenario.name, round, ...measured });
+        } catch (error) {
+          failed = true;
+          say(`  ${relay.name}, round ${round + 1} failed: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+    }
+    if (samples.some((sample) => sample.scenario === scenario.name)) {
+      say(scenarioTable(scenario.name, summarize(samples)));
+    }
+  }
+  const rows = summarize(samples);
+  if (options.json !== undefined) {
+    const withRatios = rows.map((row) => ({ ...row, toPostfix: ratios(row, rows) }));
+    const text = `${JSON.stringify({ machine: description, plan, rounds, rows: withRatios, samples }, null, 2)}\n`;
+    if (options.json === '-') process.stdout.write(text);
+    else {
+      mkdirSync(dirname(options.json), { recursive: true });
+      writeFileSync(options.json, text);
+    }
+  }
+  return failed || rows.some((row) => (row.figures.lost ?? 0) > 0) ? 1 : 0;
+}
+
+process.exitCode = await main();
