@@ -1,0 +1,121 @@
+/**
+ * Settings of server sessions, and what is made of them once: the greeting, the answers to EHLO and HELO and the replies
+ * that name a limit, already encoded.
+ *
+ * One options object is shared by all sessions it applies to and is not changed; a listener with trusted and other
+ * clients has two (they differ in `relayClient`).
+ */
+import { makeMultilineReply, makeReply, type Reply } from './replies.js';
+
+/** What to do with a CR without LF or an LF without CR in message content. */
+export type BareNewlinePolicy = 'reject' | 'convert' | 'pass';
+
+/** All sizes in bytes, all times in milliseconds. */
+export interface ServerSessionOptions {
+  /** This host's name, for the greeting. */
+  readonly hostname: string;
+  /** What follows the name in the greeting; `ESMTP` when absent. */
+  readonly banner?: string;
+  /** Largest message, dot-stuffing not counted (RFC 1870); 0: no limit. */
+  readonly maxMessageSize: number;
+  /** Longest command line with its CRLF. RFC 5321 section 4.5.3.1.4 asks for 512, extensions for more. */
+  readonly maxCommandLine: number;
+  /** Longest line of content with its CRLF; 0: no limit (RFC 5321 section 4.5.3.1.6 promises only 1000). */
+  readonly maxTextLine: number;
+  /** Bytes before the first empty line; 0: no limit. */
+  readonly maxHeaderSize: number;
+  /** Recipients of one message; at least 100 (RFC 5321 section 4.5.3.1.8). */
+  readonly maxRecipients: number;
+  /** Messages on one connection, after that the next MAIL gets 421; 0: no limit. */
+  readonly maxMessagesPerConnection: number;
+  /** Bad commands on one connection, at that count it gets 421; 0: no limit. Refusals by policy do not count. */
+  readonly maxErrors: number;
+  /** Commands since the last accepted recipient or message (NOOP, RSET, VRFY ...), after that 421; 0: no limit. */
+  readonly maxIdleCommands: number;
+  readonly bareNewline: BareNewlinePolicy;
+  /** The client is in a network that may relay. `pass` holds for such clients only, others are rejected. */
+  readonly relayClient: boolean;
+  /** From connecting to the first complete command. */
+  readonly connectTimeout: number;
+  /** Between commands before EHLO and inside a transaction. */
+  readonly commandTimeout: number;
+  /** Between transactions. */
+  readonly idleTimeout: number;
+  /** Longest silence inside a message, and how long a message may take at any speed before `minDataRate` counts. */
+  readonly dataTimeout: number;
+  /** Bytes a second a message must reach on average once it has taken `dataTimeout`; 0: no such rule. */
+  readonly minDataRate: number;
+}
+
+/** The defaults; only the name of the host has none. */
+export const defaultServerSessionOptions: Omit<ServerSessionOptions, 'hostname'> = {
+  maxMessageSize: 50 * 1024 * 1024,
+  maxCommandLine: 2048,
+  maxTextLine: 0,
+  maxHeaderSize: 256 * 1024,
+  maxRecipients: 1000,
+  maxMessagesPerConnection: 100,
+  maxErrors: 20,
+  maxIdleCommands: 1000,
+  bareNewline: 'reject',
+  relayClient: false,
+  connectTimeout: 30_000,
+  commandTimeout: 300_000,
+  idleTimeout: 600_000,
+  dataTimeout: 180_000,
+  minDataRate: 512,
+};
+
+/** What every session with the same options says. */
+export interface PreparedReplies {
+  readonly greeting: Reply;
+  readonly ehlo: Reply;
+  readonly helo: Reply;
+  readonly lineTooLong: Reply;
+  readonly messageTooLarge: Reply;
+  readonly headerTooLarge: Reply;
+  readonly textLineTooLong: Reply;
+}
+
+const prepared = new WeakMap<ServerSessionOptions, PreparedReplies>();
+
+/** The replies of an options object, made at first use. */
+export function preparedReplies(options: ServerSessionOptions): PreparedReplies {
+  let known = prepared.get(options);
+  if (known === undefined) {
+    known = prepare(options);
+    prepared.set(options, known);
+  }
+  return known;
+}
+
+function prepare(options: ServerSessionOptions): PreparedReplies {
+  const { hostname } = options;
+  return {
+    greeting: makeReply(220, '', `${hostname} ${options.banner ?? 'ESMTP'}`),
+    ehlo: makeMultilineReply(250, [hostname, ...capabilities(options)]),
+    helo: makeReply(250, '', hostname),
+    lineTooLong: makeReply(500, '5.5.2', `Command line longer than ${options.maxCommandLine} bytes`),
+    messageTooLarge: makeReply(552, '5.3.4', `Message larger than ${options.maxMessageSize} bytes`),
+    headerTooLarge: makeReply(552, '5.3.4', `Message header larger than ${options.maxHeaderSize} bytes`),
+    textLineTooLong: makeReply(550, '5.6.0', `A line of the message is longer than ${options.maxTextLine} bytes`),
+  };
+}
+
+/** EHLO keywords. SIZE 0 means that no limit is in force (RFC 1870 section 4). */
+function capabilities(options: ServerSessionOptions): string[] {
+  const limits = [`RCPTMAX=${options.maxRecipients}`];
+  if (options.maxMessagesPerConnection > 0) limits.push(`MAILMAX=${options.maxMessagesPerConnection}`);
+  return [
+    'PIPELINING',
+    `SIZE ${options.maxMessageSize}`,
+    '8BITMIME',
+    'SMTPUTF8',
+    'ENHANCEDSTATUSCODES',
+    'CHUNKING',
+    'BINARYMIME',
+    'DSN',
+    'MT-PRIORITY',
+    `LIMITS ${limits.join(' ')}`,
+  ];
+}

@@ -1,0 +1,159 @@
+/**
+ * The verbs: one row each with its bytes, what its argument must be, the states it is allowed in, what is answered in
+ * the others, and who handles it. A verb is matched as bytes; no string is made of the line.
+ *
+ * STARTTLS and AUTH have their rows and answer 502 until TLS and authentication exist; their handlers go here, their
+ * modes beside DataReceiver and ChunkReceiver.
+ */
+import { type Reply, replies } from './replies.js';
+
+/** States of a session in command mode, as bits. */
+export const STATE_NEW = 1;
+/** After EHLO or HELO, no transaction. */
+export const STATE_READY = 2;
+/** MAIL was accepted, no recipient yet. */
+export const STATE_MAIL = 4;
+export const STATE_RCPT = 8;
+/** A BDAT was accepted and was not the last. */
+export const STATE_CHUNKS = 16;
+/** A BDAT failed: nothing but RSET and the rest of the chunks can follow (RFC 3030 section 2). */
+export const STATE_FAILED = 32;
+const STATE_ANY = 63;
+
+/**
+ * What verbs do; the session does it. Arguments are `bytes[start, end)`. What is returned answers a mistake of the client
+ * and is counted as one; null: there was none, and whatever there was to say was said.
+ */
+export interface VerbTarget {
+  onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null;
+  onMail(bytes: Buffer, start: number, end: number): Reply | null;
+  onRcpt(bytes: Buffer, start: number, end: number): Reply | null;
+  onData(): Reply | null;
+  onBdat(bytes: Buffer, start: number, end: number): Reply | null;
+  onReset(): null;
+  onQuit(): null;
+  /** An answer that changes nothing. */
+  onSimple(reply: Reply): null;
+}
+
+export type ArgumentRule = 'none' | 'optional' | 'required';
+
+export interface Verb {
+  readonly name: string;
+  readonly argument: ArgumentRule;
+  /** Answer when an argument is missing. */
+  readonly missing: Reply;
+  /** STATE_* bits in which it is allowed. */
+  readonly states: number;
+  readonly handle: (target: VerbTarget, bytes: Buffer, start: number, end: number) => Reply | null;
+}
+
+function verb(
+  name: string,
+  argument: ArgumentRule,
+  states: number,
+  handle: Verb['handle'],
+  missing: Reply = replies.argumentMissing,
+): Verb {
+  return { name, argument, missing, states, handle };
+}
+
+function unimplemented(name: string): Verb {
+  return verb(name, 'optional', STATE_ANY, () => replies.notImplemented);
+}
+
+/** The table. */
+export const verbs: readonly Verb[] = [
+  verb(
+    'EHLO',
+    'required',
+    STATE_ANY,
+    (target, bytes, start, end) => target.onHello(bytes, start, end, true),
+    replies.badHello,
+  ),
+  verb(
+    'HELO',
+    'required',
+    STATE_ANY,
+    (target, bytes, start, end) => target.onHello(bytes, start, end, false),
+    replies.badHello,
+  ),
+  verb(
+    'MAIL',
+    'required',
+    STATE_READY,
+    (target, bytes, start, end) => target.onMail(bytes, start, end),
+    replies.badMailSyntax,
+  ),
+  verb(
+    'RCPT',
+    'required',
+    STATE_MAIL | STATE_RCPT,
+    (target, bytes, start, end) => target.onRcpt(bytes, start, end),
+    replies.badRcptSyntax,
+  ),
+  verb('DATA', 'none', STATE_RCPT, (target) => target.onData()),
+  // In any state: the octets that follow are taken off the stream even where the chunk is refused. For the same reason
+  // its argument is looked at only there.
+  verb('BDAT', 'optional', STATE_ANY, (target, bytes, start, end) => target.onBdat(bytes, start, end)),
+  verb('RSET', 'none', STATE_ANY, (target) => target.onReset()),
+  verb('NOOP', 'optional', STATE_ANY, (target) => target.onSimple(replies.ok)),
+  verb('VRFY', 'required', STATE_ANY, (target) => target.onSimple(replies.cannotVerify)),
+  verb('HELP', 'optional', STATE_ANY, (target) => target.onSimple(replies.help)),
+  verb('QUIT', 'none', STATE_ANY, (target) => target.onQuit()),
+  unimplemented('EXPN'),
+  unimplemented('TURN'),
+  unimplemented('ETRN'),
+  unimplemented('SEND'),
+  unimplemented('SOML'),
+  unimplemented('SAML'),
+  unimplemented('AUTH'),
+  unimplemented('STARTTLS'),
+];
+
+/** Verbs of HTTP: a browser or a proxy was made to speak to this port. */
+const HTTP_VERBS = new Set(['GET', 'POST', 'PUT', 'HEAD', 'CONNECT', 'OPTIONS', 'DELETE', 'PATCH', 'TRACE', 'PRI']);
+
+const fourLetterVerbs = new Map<number, Verb>();
+const longerVerbs = verbs.filter((row) => row.name.length !== 4);
+for (const row of verbs) if (row.name.length === 4) fourLetterVerbs.set(keyOf(Buffer.from(row.name), 0), row);
+
+/** Four letters as a number, case folded. Only letters fold into letters, so nothing else can match. */
+function keyOf(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at]! | 0x20) << 24) |
+    ((bytes[at + 1]! | 0x20) << 16) |
+    ((bytes[at + 2]! | 0x20) << 8) |
+    (bytes[at + 3]! | 0x20)
+  );
+}
+
+/** The index after the first word of `bytes[start, end)`. */
+export function endOfVerb(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== 0x20) at++;
+  return at;
+}
+
+/** The verb `bytes[start, end)`. */
+export function findVerb(bytes: Buffer, start: number, end: number): Verb | undefined {
+  const length = end - start;
+  if (length === 4) return fourLetterVerbs.get(keyOf(bytes, start));
+  return longerVerbs.find(
+    (row) => row.name.length === length && bytes.toString('latin1', start, end).toUpperCase() === row.name,
+  );
+}
+
+/** Whether `bytes[start, end)` is a verb of HTTP. */
+export function isHttpVerb(bytes: Buffer, start: number, end: number): boolean {
+  return end - start <= 7 && HTTP_VERBS.has(bytes.toString('latin1', start, end).toUpperCase());
+}
+
+/** What a verb is answered in a state it is not allowed in (RFC 5321 section 4.1.4). */
+export function outOfOrder(row: Verb, state: number): Reply {
+  if (state === STATE_NEW) return replies.helloFirst;
+  if (state === STATE_FAILED) return replies.transactionFailed;
+  if (state === STATE_CHUNKS) return replies.chunksBegun;
+  if (state === STATE_READY) return replies.mailFirst;
+  return row.name === 'MAIL' ? replies.nestedMail : replies.noRecipients;
+}
