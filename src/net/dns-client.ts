@@ -106,6 +106,9 @@ export class DnsClient {
   private outstanding = 0;
   private preferred = 0;
   private closed = false;
+  /** No server answered the last question that was given up; one question at a time then takes all rounds. */
+  private silent = false;
+  private probing = false;
 
   /** @throws SluiceError `bad-dns-server` naming a server that is not an address, or when there is none at all. */
   constructor(options: DnsClientOptions) {
@@ -210,11 +213,28 @@ export class DnsClient {
 
   /** Until a server gives an answer; else the most telling of what they said. */
   private async askServers<T extends DnsRecordType>(name: string, type: T): Promise<Settled<DnsRecordData[T]>> {
+    // In an outage every question takes its full time, and with all places taken those behind wait for many of them:
+    // one round each is enough then, but for one question that also finds servers which are only slow.
+    const probe = this.silent && !this.probing;
+    if (probe) this.probing = true;
+    try {
+      return await this.askInRounds(name, type, probe);
+    } finally {
+      if (probe) this.probing = false;
+    }
+  }
+
+  private async askInRounds<T extends DnsRecordType>(
+    name: string,
+    type: T,
+    probe: boolean,
+  ): Promise<Settled<DnsRecordData[T]>> {
     const { servers } = this;
     const first = this.preferred;
     const refusing = new Set<number>();
     let last: Settled<DnsRecordData[T]> = { response: { kind: 'timeout', detail: 'no answer' } };
     for (let round = 0; round < this.rounds && refusing.size < servers.length; round++) {
+      if (round > 0 && this.silent && !probe) return last;
       for (let turn = 0; turn < servers.length; turn++) {
         const index = (first + turn) % servers.length;
         if (refusing.has(index)) continue;
@@ -222,15 +242,20 @@ export class DnsClient {
         const { kind } = settled.response;
         if (kind === 'records' || kind === 'nxdomain' || kind === 'nodata') {
           this.preferred = index;
+          this.silent = false;
           return settled;
         }
         if (kind === 'closed') return settled;
         const silent = kind === 'timeout' || kind === 'unreachable';
         // A server that could not be reached may be back in the next round; one that said no says it again.
-        if (!silent) refusing.add(index);
+        if (!silent) {
+          this.silent = false;
+          refusing.add(index);
+        }
         if (!silent || refusing.size === 0) last = settled;
       }
     }
+    if (refusing.size === 0) this.silent = true;
     return last;
   }
 

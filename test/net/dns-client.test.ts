@@ -168,6 +168,23 @@ describe('DnsClient failures', () => {
     expect(await answer).toMatchObject({ records: ['192.0.2.1'] });
   });
 
+  it('asks less in an outage, and is back with the first answer', async () => {
+    const { client, server, clock } = await setUp({}, { rounds: 3, timeout: 50, failureTtl: 1 });
+    server.zone['a.test'] = { drop: true };
+    server.zone['b.test'] = { drop: true };
+    server.zone['c.test'] = { drop: true };
+    expect(await client.query('a.test', 'A')).toMatchObject({ reason: 'timeout' });
+    expect(server.count('a.test')).toBe(3);
+    await Promise.all([client.query('b.test', 'A'), client.query('c.test', 'A')]);
+    // One of them is the question that takes all rounds.
+    expect([server.count('b.test'), server.count('c.test')].sort()).toEqual([1, 3]);
+    server.zone['d.test'] = { A: ['192.0.2.1'] };
+    expect(await client.query('d.test', 'A')).toMatchObject({ records: ['192.0.2.1'] });
+    clock.time += 2000;
+    await client.query('a.test', 'A');
+    expect(server.count('a.test')).toBe(6);
+  });
+
   it('settles everything when closed', async () => {
     const silent = await startSilent();
     const { client } = await setUp({}, { servers: [silent.address], timeout: 60_000, maxOutstanding: 2 });
