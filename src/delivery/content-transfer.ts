@@ -5,12 +5,9 @@
  * read back piece by piece, dots to be stuffed or unstuffed) goes through `transfer`, which holds one piece at a time
  * and waits for the wire to drain.
  */
+import { stuffer, unstuffer } from '../message/dot-stuffing.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { StoredContent } from '../spool/spool.js';
-
-const CR = 13;
-const LF = 10;
-const DOT = 46;
 
 /** The content can be written as it lies in `inline`. */
 export function isReady(content: StoredContent, facts: ContentFacts, transfer: 'data' | 'bdat'): boolean {
@@ -43,33 +40,3 @@ export async function transferContent(
 
 const END = Buffer.from('.\r\n');
 const END_AFTER_PARTIAL_LINE = Buffer.from('\r\n.\r\n');
-
-/** Doubles the dot at the start of a line, over any split into pieces. */
-export function stuffer(): (piece: Buffer) => Buffer {
-  return lineStartDots((target, at) => {
-    target[at] = DOT;
-    target[at + 1] = DOT;
-    return at + 2;
-  });
-}
-
-/** Takes one dot off the start of a line, over any split into pieces. */
-export function unstuffer(): (piece: Buffer) => Buffer {
-  return lineStartDots((_target, at) => at);
-}
-
-function lineStartDots(put: (target: Buffer, at: number) => number): (piece: Buffer) => Buffer {
-  // Where we are in a line: 2 at its start, 1 after CR, 0 elsewhere. Only CRLF ends a line.
-  let state = 2;
-  return (piece) => {
-    const target = Buffer.allocUnsafe(piece.length * 2);
-    let at = 0;
-    for (let i = 0; i < piece.length; i++) {
-      const byte = piece[i]!;
-      if (byte === DOT && state === 2) at = put(target, at);
-      else target[at++] = byte;
-      state = byte === CR ? 1 : byte === LF && state === 1 ? 2 : 0;
-    }
-    return target.subarray(0, at);
-  };
-}

@@ -4,13 +4,13 @@
  *
  * The whole content is read into memory for a downgrade, so it is refused above a bound.
  */
+import { unstuffer } from '../message/dot-stuffing.js';
 import { downgradeTo7Bit } from '../message/downgrade.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { Capabilities } from '../smtp/capabilities.js';
 import type { TransactionPlan } from '../smtp/client-session.js';
 import type { StoredContent } from '../spool/spool.js';
-import { unstuffer } from './content-transfer.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 
 /** Largest content that is converted, bytes. */

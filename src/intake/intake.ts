@@ -5,6 +5,8 @@
  * nothing to hash, else one task per worker), made durable with one commit, and only then answered 250 and handed to the
  * scheduler. Whatever goes wrong on the way is answered 4xx or 5xx; nothing is dropped silently.
  */
+
+import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
 import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
@@ -13,7 +15,6 @@ import type { Envelope } from '../message/envelope.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { NewMessage, Spool, StoredContent } from '../spool/spool.js';
-import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
 
 /** Where a message comes from and where the answer goes; a server connection is one. */
 export interface Submitter {
@@ -54,6 +55,15 @@ interface Incoming {
   readonly request: PrepareRequest;
   readonly id: number;
 }
+
+/** A message that only has to be made durable. */
+interface Prepared {
+  readonly incoming: Incoming;
+  readonly message: NewMessage;
+}
+
+/** Above this many bytes a message is committed by itself, so that small ones of the same turn do not wait for it. */
+const LARGE = 256 * 1024;
 
 export class Intake {
   /** Messages accepted from sessions and not answered yet. */
@@ -111,7 +121,10 @@ export class Intake {
     this.pending = [];
     const { inline, batch: prepareBatch } = this.options.preparation();
     if (inline !== null) {
-      void this.store(batch, batch.map((incoming) => inline(incoming.request)));
+      this.store(
+        batch,
+        batch.map((incoming) => inline(incoming.request)),
+      );
       return;
     }
     prepareBatch(batch.map((incoming) => incoming.request)).then(
@@ -122,45 +135,54 @@ export class Intake {
     );
   }
 
-  private async store(batch: readonly Incoming[], prepared: readonly (PreparedMessage | SluiceError)[]): Promise<void> {
-    const ready: Incoming[] = [];
-    const messages: NewMessage[] = [];
+  private store(batch: readonly Incoming[], prepared: readonly (PreparedMessage | SluiceError)[]): void {
+    const small: Prepared[] = [];
     for (let i = 0; i < batch.length; i++) {
       const incoming = batch[i]!;
       const result = prepared[i]!;
       if (result instanceof SluiceError) {
         this.refuse(incoming, replies.notPrepared, result.message);
       } else if (result.status !== 'ok') {
-        this.refuse(incoming, result.status === 'too-many-hops' ? replies.tooManyHops : replies.headerTooLarge, result.status);
+        const reply = result.status === 'too-many-hops' ? replies.tooManyHops : replies.headerTooLarge;
+        this.refuse(incoming, reply, result.status);
       } else {
-        ready.push(incoming);
-        messages.push({
-          envelope: this.envelopeOf(incoming, result),
-          header: result.header,
-          body: incoming.body,
-          bodyFrom: result.resumeAt,
-          bodyTo: incoming.body.length,
-        });
+        const one = { incoming, message: this.messageOf(incoming, result) };
+        if (incoming.body.length > LARGE) void this.commit([one]);
+        else small.push(one);
       }
     }
-    if (ready.length === 0) return;
+    if (small.length > 0) void this.commit(small);
+  }
+
+  /** Makes prepared messages durable, answers them, and hands them to the scheduler. */
+  private async commit(batch: readonly Prepared[]): Promise<void> {
     let contents: StoredContent[];
     try {
-      contents = await this.options.spool.store(messages);
+      contents = await this.options.spool.store(batch.map((one) => one.message));
     } catch (error) {
       const full = error instanceof SluiceError && error.code === 'spool-full';
-      for (const incoming of ready) this.refuse(incoming, full ? replies.spoolFull : replies.spoolFailed, messageOf(error));
+      const reply = full ? replies.spoolFull : replies.spoolFailed;
+      for (const { incoming } of batch) this.refuse(incoming, reply, messageOf(error));
       return;
     }
-    for (let i = 0; i < ready.length; i++) {
-      const incoming = ready[i]!;
+    for (const { incoming, message } of batch) {
       incoming.body.release();
       incoming.submitter.finish(acceptedReply(incoming.request.id));
-      this.options.events.accepted(messages[i]!.envelope);
+      this.options.events.accepted(message.envelope);
     }
     // After the answers, so that no client waits for the upstream side of this turn.
-    for (let i = 0; i < ready.length; i++) this.options.enqueue(messages[i]!.envelope, contents[i]!);
-    this.done(ready.length);
+    for (let i = 0; i < batch.length; i++) this.options.enqueue(batch[i]!.message.envelope, contents[i]!);
+    this.done(batch.length);
+  }
+
+  private messageOf(incoming: Incoming, prepared: PreparedMessage): NewMessage {
+    return {
+      envelope: this.envelopeOf(incoming, prepared),
+      header: prepared.header,
+      body: incoming.body,
+      bodyFrom: prepared.resumeAt,
+      bodyTo: incoming.body.length,
+    };
   }
 
   private envelopeOf(incoming: Incoming, prepared: PreparedMessage): Envelope {

@@ -7,9 +7,10 @@
 import type net from 'node:net';
 import type { Clock } from '../core/clock.js';
 import type { Deadlined, DeadlineWheel } from '../core/deadline-wheel.js';
-import type { BodySink, ServerHost, Transaction } from '../smtp/server-host.js';
 import type { Reply } from '../smtp/replies.js';
-import { ServerSession, type ServerSessionOptions } from '../smtp/server-session.js';
+import type { BodySink, ServerHost, Transaction } from '../smtp/server-host.js';
+import type { ServerSessionOptions } from '../smtp/server-options.js';
+import { ServerSession } from '../smtp/server-session.js';
 import { adoptForReading } from './adopt-socket.js';
 
 /** Policy and intake, as a connection needs them. */

@@ -43,7 +43,10 @@ export class DueHeap {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= last) break;
-      if (child + 1 < last && this.before(this.due[child + 1]!, this.ids[child + 1]!, this.due[child]!, this.ids[child]!))
+      if (
+        child + 1 < last &&
+        this.before(this.due[child + 1]!, this.ids[child + 1]!, this.due[child]!, this.ids[child]!)
+      )
         child++;
       if (!this.before(this.due[child]!, this.ids[child]!, due, id)) break;
       this.due[at] = this.due[child]!;

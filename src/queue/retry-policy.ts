@@ -19,7 +19,13 @@ const JITTER = 0.2;
  * The next attempt after `attempts` failed ones (1 or more), engine clock ms. Never past the expiry, so that the last
  * attempt comes when the message expires. `random` in [0, 1).
  */
-export function nextAttempt(policy: RetryPolicy, attempts: number, receivedAt: number, now: number, random: number): number {
+export function nextAttempt(
+  policy: RetryPolicy,
+  attempts: number,
+  receivedAt: number,
+  now: number,
+  random: number,
+): number {
   const wait = Math.min(policy.max, policy.min * 2 ** Math.min(attempts - 1, 40));
   const jittered = wait * (1 + JITTER * (2 * random - 1));
   const expiry = receivedAt + policy.expire;

@@ -16,7 +16,7 @@ import { DueHeap } from './due-heap.js';
 import type { Outcome } from './outcome.js';
 import { type DeliveryJob, QueuedMessage } from './queued-message.js';
 import type { RetryPolicy } from './retry-policy.js';
-import { type Notifier, type SettlementEvents, Settlement } from './settlement.js';
+import { type Notifier, Settlement, type SettlementEvents } from './settlement.js';
 
 export interface SchedulerOptions {
   readonly spool: Spool;
@@ -173,7 +173,8 @@ export class Scheduler {
       else void settled.then((due) => this.release(message, due));
       return;
     }
-    for (const [destination, indexes] of groups) this.enqueue({ message, destination, recipients: indexes, requeued: 0 });
+    for (const [destination, indexes] of groups)
+      this.enqueue({ message, destination, recipients: indexes, requeued: 0 });
   }
 
   private enqueue(job: DeliveryJob): void {

@@ -29,7 +29,13 @@ export interface Notifier {
 
 /** Told of every recipient's outcome, for the log and metrics. */
 export interface SettlementEvents {
-  outcome(message: QueuedMessage, recipient: number, outcome: Outcome, status: Outcome['kind'] | 'expired', due: number): void;
+  outcome(
+    message: QueuedMessage,
+    recipient: number,
+    outcome: Outcome,
+    status: Outcome['kind'] | 'expired',
+    due: number,
+  ): void;
   /** A stored message could not be read. */
   unreadable(id: QueueId, error: unknown): void;
   /** A notification could not be stored. */
@@ -140,7 +146,12 @@ export class Settlement {
 
   private wantsRelayNotice(message: QueuedMessage, recipient: number, outcome: Outcome): boolean {
     const { notify } = message.envelope.recipients[recipient]!;
-    return outcome.kind === 'delivered' && outcome.relayed && (notify & NOTIFY_SUCCESS) !== 0 && (notify & NOTIFY_NEVER) === 0;
+    return (
+      outcome.kind === 'delivered' &&
+      outcome.relayed &&
+      (notify & NOTIFY_SUCCESS) !== 0 &&
+      (notify & NOTIFY_NEVER) === 0
+    );
   }
 
   private close(message: QueuedMessage, recipient: number, status: 'delivered' | 'failed', outcome: Outcome): void {

@@ -1,0 +1,314 @@
+/**
+ * The only place where parts are built and tied together.
+ *
+ * One App is one run of the engine on one spool. When the spool fails it cannot be mended from within: `failure`
+ * resolves, and main closes this App and starts another, which reads everything anew from disk.
+ */
+
+import { routing } from './app-routing.js';
+import { sessionOptions } from './app-session.js';
+import type { Settings } from './config/schema.js';
+import type { EngineControl } from './control/engine-control.js';
+import { systemClock } from './core/clock.js';
+import { DeadlineWheel } from './core/deadline-wheel.js';
+import { messageOf, SluiceError } from './core/errors.js';
+import { QueueIdSource } from './core/queue-id.js';
+import { Delivery } from './delivery/delivery.js';
+import { Admission } from './intake/admission.js';
+import { DsnNotifier } from './intake/dsn-notifier.js';
+import { Intake, type PrepareInline } from './intake/intake.js';
+import { PreparePool } from './intake/prepare-pool.js';
+import { BodyBuffer } from './memory/body-buffer.js';
+import { SegmentPool } from './memory/segment-pool.js';
+import { ContentMemory } from './message/content-memory.js';
+import { loadSigningKeys } from './message/dkim/key-store.js';
+import { rewriteEnvelope } from './message/header-rules.js';
+import { createPreparer } from './message/prepare.js';
+import { addressSet, LOOPBACK } from './net/address-set.js';
+import { dial } from './net/dial.js';
+import { ConnectionCount, Listener } from './net/listener.js';
+import { type ConnectionEnvironment, ServerConnection } from './net/server-connection.js';
+import { QueueCommands } from './queue/queue-commands.js';
+import { QueuedMessage } from './queue/queued-message.js';
+import { Scheduler } from './queue/scheduler.js';
+import { replies } from './smtp/replies.js';
+import { openSpool } from './spool/open-spool.js';
+import type { Spool } from './spool/spool.js';
+import { EngineEvents } from './telemetry/engine-events.js';
+import type { Log } from './telemetry/log.js';
+import { VERSION } from './version.js';
+
+interface Preparation {
+  readonly inline: PrepareInline | null;
+  readonly pool: PreparePool | null;
+}
+
+export class App {
+  /** Resolves when the spool can no longer be written. */
+  readonly failure: Promise<SluiceError>;
+  readonly events: EngineEvents;
+  private readonly settings: Settings;
+  private readonly log: Log;
+  private readonly startedAt = systemClock.now();
+  private readonly wheel = new DeadlineWheel(() => systemClock.now());
+  private readonly segments: SegmentPool;
+  private readonly connections = new Set<ServerConnection>();
+  private readonly listeners: Listener[] = [];
+  private readonly count: ConnectionCount;
+  private fail: (error: SluiceError) => void = () => {};
+  private spool!: Spool;
+  private scheduler!: Scheduler;
+  private delivery!: Delivery;
+  private intake!: Intake;
+  private admission!: Admission;
+  private preparation!: Preparation;
+  private commands!: QueueCommands;
+  private closeRouting: () => void = () => {};
+
+  private constructor(settings: Settings, log: Log) {
+    this.settings = settings;
+    this.log = log;
+    this.events = new EngineEvents(log, systemClock);
+    this.segments = new SegmentPool(settings.bodyMemory, settings.segmentSize);
+    this.count = new ConnectionCount({ total: settings.maxConnections, perClient: settings.maxConnectionsPerClient });
+    this.failure = new Promise((resolve) => {
+      this.fail = resolve;
+    });
+  }
+
+  /**
+   * Builds everything and begins to listen; resolves when every listener is bound.
+   * @throws SluiceError naming what stands in the way of a start and how to mend it.
+   */
+  static async start(settings: Settings, log: Log): Promise<App> {
+    const app = new App(settings, log);
+    try {
+      await app.open();
+    } catch (error) {
+      await app.close();
+      throw error;
+    }
+    return app;
+  }
+
+  /** Reads the signing keys anew; on a mistake the old ones stay. @throws SluiceError `bad-dkim-key`. */
+  reload(): void {
+    const old = this.preparation.pool;
+    this.preparation = this.prepare();
+    void old?.close();
+  }
+
+  /** Addresses listened on. */
+  get addresses(): string[] {
+    return this.listeners.map((listener) => listener.address);
+  }
+
+  /** Stops accepting, lets what is under way finish within the limit, and closes. Nothing acknowledged is lost. */
+  async drain(limit: number): Promise<void> {
+    for (const listener of this.listeners) listener.close();
+    this.admission.closed = replies.shuttingDown;
+    for (const connection of this.connections) connection.shutdown();
+    const end = systemClock.now() + limit;
+    while (this.connections.size > 0 && systemClock.now() < end - limit / 2) await pause(20);
+    for (const connection of [...this.connections]) connection.destroy();
+    await Promise.race([this.intake.settled(), pause(Math.max(0, end - systemClock.now()))]);
+    this.scheduler.stop();
+    await this.delivery.drain(Math.max(100, end - systemClock.now()));
+    await this.close();
+  }
+
+  /** Closes at once. What is under way is sent again later from the spool. */
+  async close(): Promise<void> {
+    for (const listener of this.listeners) listener.close();
+    for (const connection of [...this.connections]) connection.destroy();
+    this.wheel.stop();
+    this.scheduler?.stop();
+    await this.delivery?.drain(0);
+    await this.preparation?.pool?.close();
+    this.closeRouting();
+    await this.spool?.close();
+  }
+
+  /** What operators may look at and ask for. */
+  control(): EngineControl {
+    const { commands, events } = this;
+    return {
+      status: () => ({
+        version: VERSION,
+        pid: process.pid,
+        startedAt: this.startedAt,
+        accepted: events.acceptedCount,
+        delivered: events.delivered,
+        deferred: events.deferred,
+        failed: events.failed,
+        queued: this.spool.usage().messages,
+        flushes: this.spool.usage().flushes,
+        serverConnections: this.connections.size,
+        upstreamConnections: this.delivery.connections,
+      }),
+      list: (after, limit) => commands.list(after, limit),
+      show: (id) => commands.show(id),
+      retry: (id) => commands.retry(id),
+      hold: (id) => commands.hold(id),
+      release: (id) => commands.release(id),
+      remove: (id) => commands.remove(id),
+    };
+  }
+
+  private async open(): Promise<void> {
+    const { settings, segments, events } = this;
+    this.preparation = this.prepare();
+    const clock = systemClock;
+    const spool = await openSpool({
+      directory: settings.spoolDir,
+      durability: settings.durability,
+      mapSize: settings.spoolMapSize,
+      minFreeBytes: settings.spoolMinFree,
+      clock,
+      onFailure: (error) => this.failed(error),
+      onDamage: (id, reason) => events.damaged(id, reason),
+    });
+    this.spool = spool;
+    const route = routing(settings, clock, () => this.listeners.map((listener) => listener.port));
+    this.closeRouting = route.close;
+    const ids = new QueueIdSource();
+    const notifier = new DsnNotifier({
+      spool,
+      clock,
+      ids,
+      hostname: settings.hostname,
+      enqueue: (envelope, content) => {
+        events.notice(envelope);
+        this.scheduler.add(new QueuedMessage(envelope, content, null));
+      },
+    });
+    this.scheduler = new Scheduler({
+      spool,
+      clock,
+      retry: { min: settings.retryMin, max: settings.retryMax, expire: settings.expire },
+      delayWarning: settings.delayWarning,
+      memory: Math.max(1024 * 1024, settings.queueMemory),
+      notifier,
+      events,
+      destinationOf: route.destinationOf,
+      wake: (queue) => this.delivery.wake(queue),
+    });
+    this.delivery = new Delivery(
+      {
+        clock,
+        wheel: this.wheel,
+        dial,
+        connection: {
+          hostname: settings.hostname,
+          connectTimeout: settings.upstreamConnectTimeout,
+          replyTimeout: settings.upstreamReplyTimeout,
+          dataTimeout: settings.upstreamDataTimeout,
+        },
+        messagesPerConnection: settings.messagesPerUpstreamConnection || Number.POSITIVE_INFINITY,
+        connectionAge: settings.upstreamConnectionAge || Number.POSITIVE_INFINITY,
+        idleTime: settings.upstreamIdle,
+        maxRecipients: settings.upstreamMaxRecipients,
+        hostRest: Math.min(5000, settings.retryMin / 2),
+        events,
+        siteOf: route.siteOf,
+      },
+      this.scheduler,
+    );
+    this.commands = new QueueCommands(spool, this.scheduler, clock);
+    this.admission = new Admission({ spool, segments, relayDomains: new Set(settings.relayDomains) });
+    const rules = this.rules();
+    this.intake = new Intake({
+      spool,
+      clock,
+      ids,
+      events,
+      rewriteSender: (sender) => rewriteEnvelope(sender, rules),
+      preparation: () => ({
+        inline: this.preparation.inline,
+        batch: (requests) => this.preparation.pool!.prepare(requests),
+      }),
+      enqueue: (envelope, content) => this.scheduler.add(new QueuedMessage(envelope, content, null)),
+    });
+    const report = await this.scheduler.recover();
+    ids.startAfter(report.greatestId);
+    this.log.info({ messages: report.messages, quarantined: report.quarantined }, 'spool recovered');
+    await this.listen();
+  }
+
+  private async listen(): Promise<void> {
+    const { settings, segments } = this;
+    const mayRelay = addressSet([...LOOPBACK, ...settings.relayNetworks]);
+    const environment: ConnectionEnvironment = {
+      clock: systemClock,
+      wheel: this.wheel,
+      host: {
+        admitMail: (_connection, _sender, size) => this.admission.admitMail(size),
+        admitRecipient: (connection, _address, domain) => this.admission.admitRecipient(connection.relays, domain),
+        openBody: () => new BodyBuffer(segments),
+        accept: (connection, transaction) => this.intake.accept(connection, transaction),
+        closed: (connection) => {
+          this.connections.delete(connection);
+          this.count.leave(connection.address);
+        },
+      },
+      trusted: sessionOptions(settings, true),
+      untrusted: sessionOptions(settings, false),
+    };
+    for (const address of settings.listen)
+      this.listeners.push(
+        await Listener.open(address, this.count, (socket, client, port) => {
+          this.connections.add(new ServerConnection(socket, client, port, mayRelay(client), environment));
+        }),
+      );
+  }
+
+  private rules() {
+    const { settings } = this;
+    return {
+      remove: settings.headerRemove,
+      replace: settings.headerReplace,
+      add: settings.headerAdd,
+      rewriteFields: settings.rewriteFields,
+      rewriteDomains: settings.rewriteDomains,
+    };
+  }
+
+  /** Keys and rules as they are now. Without keys there is nothing to hash, and a hop to a worker costs more than the work. */
+  private prepare(): Preparation {
+    const { settings, segments } = this;
+    const keys = settings.dkimDir === '' ? [] : loadSigningKeys(settings.dkimDir);
+    const config = {
+      hostname: settings.hostname,
+      rules: this.rules(),
+      keys,
+      maxHeaderSize: settings.maxHeaderSize,
+      maxHops: settings.maxHops,
+    };
+    if (keys.length === 0) {
+      const preparer = createPreparer(config);
+      const memory = new ContentMemory(segments.shared, segments.segmentSize);
+      return { inline: (request) => preparer.prepare(request, memory), pool: null };
+    }
+    const pool = new PreparePool({
+      threads: settings.workers,
+      shared: segments.shared,
+      segmentSize: segments.segmentSize,
+      config,
+      onThreadLost: (reason) => this.log.error({ reason }, 'a worker thread was lost and replaced'),
+    });
+    return { inline: null, pool };
+  }
+
+  private failed(error: unknown): void {
+    this.admission.closed = replies.spoolFailed;
+    this.fail(
+      error instanceof SluiceError
+        ? error
+        : new SluiceError('spool-failed', messageOf(error), { temporary: true, cause: error }),
+    );
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

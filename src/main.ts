@@ -1,0 +1,157 @@
+/**
+ * Process entry: environment, configuration, app, signals, exit codes.
+ *
+ * SIGTERM and SIGINT drain and exit 0; a second one exits at once and loses nothing that was acknowledged. SIGHUP reads
+ * the signing keys anew. A spool that fails is closed and opened again, with growing waits, in the same process.
+ * Exit codes are those of sysexits: 78 configuration, 74 spool, 70 anything else.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { App } from './app.js';
+import { loadProcessSettings } from './config/load-settings.js';
+import type { Settings } from './config/schema.js';
+import { serveControl } from './control/control-socket.js';
+import { messageOf, SluiceError } from './core/errors.js';
+import { listenUnix, type UnixListener } from './net/unix-socket.js';
+import { createLog, type Log } from './telemetry/log.js';
+import { VERSION } from './version.js';
+
+const EX_SOFTWARE = 70;
+const EX_IOERR = 74;
+const EX_CONFIG = 78;
+/** Waits before a failed spool is opened again, ms: doubles from the first to the last. */
+const REOPEN_FIRST = 500;
+const REOPEN_LAST = 30_000;
+
+/** Runs the engine until a signal ends it; resolves to the exit code. */
+async function main(): Promise<number> {
+  const { settings, problems, warnings } = loadProcessSettings();
+  if (problems.length > 0) {
+    for (const problem of problems) process.stderr.write(`sluice: ${problem}\n`);
+    return EX_CONFIG;
+  }
+  const log = createLog({ level: settings.logLevel, format: settings.logFormat });
+  for (const warning of warnings) log.warn({}, warning);
+  const code = await new Engine(settings, log).run();
+  await log.close();
+  return code;
+}
+
+class Engine {
+  private readonly settings: Settings;
+  private readonly log: Log;
+  private app: App | null = null;
+  private stopping = false;
+  private wake: () => void = () => {};
+
+  constructor(settings: Settings, log: Log) {
+    this.settings = settings;
+    this.log = log;
+  }
+
+  async run(): Promise<number> {
+    const { settings, log } = this;
+    const stop = new Promise<void>((resolve) => {
+      const onSignal = (signal: string): void => {
+        if (this.stopping) process.exit(0);
+        this.stopping = true;
+        log.info({ signal }, 'shutting down');
+        this.wake();
+        resolve();
+      };
+      process.on('SIGTERM', onSignal);
+      process.on('SIGINT', onSignal);
+    });
+    process.on('SIGHUP', () => this.reload());
+    let control: UnixListener | null = null;
+    let wait = REOPEN_FIRST;
+    for (let first = true; !this.stopping; first = false) {
+      let app: App;
+      try {
+        mkdirSync(settings.spoolDir, { recursive: true, mode: 0o700 });
+        app = await App.start(settings, log);
+      } catch (error) {
+        if (first || !isTemporary(error)) return this.explain(error);
+        log.error({ reason: messageOf(error), retryInMs: wait }, 'the engine cannot start again yet');
+        await this.sleep(wait);
+        wait = Math.min(REOPEN_LAST, wait * 2);
+        continue;
+      }
+      this.app = app;
+      wait = REOPEN_FIRST;
+      control ??= await this.openControl();
+      this.announce(app);
+      const failure = await Promise.race([app.failure, stop.then(() => null)]);
+      if (failure === null) {
+        await app.drain(settings.shutdownTimeout);
+        break;
+      }
+      log.error({ reason: failure.message }, 'the spool failed: closing it and opening it again');
+      this.app = null;
+      await app.close();
+      await this.sleep(wait);
+    }
+    await control?.close();
+    log.info({}, 'stopped');
+    return 0;
+  }
+
+  private announce(app: App): void {
+    const { settings, log } = this;
+    const fields = { version: VERSION, pid: process.pid, listen: app.addresses, durability: settings.durability };
+    // People and scripts wait for this line: it comes whatever the log level.
+    if (settings.logLevel === 'trace' || settings.logLevel === 'debug' || settings.logLevel === 'info')
+      log.info(fields, 'sluice ready');
+    else process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...fields, msg: 'sluice ready' })}\n`);
+  }
+
+  private async openControl(): Promise<UnixListener | null> {
+    const { settings, log } = this;
+    const path = settings.controlSocket === '' ? join(settings.spoolDir, 'control.sock') : settings.controlSocket;
+    try {
+      return await listenUnix(path, (socket) => {
+        const control = this.app?.control();
+        if (control === undefined) socket.destroy();
+        else void serveControl(socket, control);
+      });
+    } catch (error) {
+      log.warn({ path, reason: messageOf(error) }, 'no control socket: `sluice queue` will not work');
+      return null;
+    }
+  }
+
+  private reload(): void {
+    try {
+      this.app?.reload();
+      this.log.info({}, 'signing keys read again');
+    } catch (error) {
+      this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
+    }
+  }
+
+  private explain(error: unknown): number {
+    process.stderr.write(`sluice: ${messageOf(error)}\n`);
+    this.log.error({ err: error }, 'the engine cannot start');
+    if (!(error instanceof SluiceError)) return EX_SOFTWARE;
+    if (error.code.startsWith('spool')) return EX_IOERR;
+    return error.temporary ? EX_SOFTWARE : EX_CONFIG;
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function isTemporary(error: unknown): boolean {
+  return error instanceof SluiceError && error.temporary;
+}
+
+process.exitCode = await main();
+// Nothing is left to wait for; handles that libraries keep must not hold the process.
+process.exit();

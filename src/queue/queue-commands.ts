@@ -1,0 +1,168 @@
+/**
+ * What an operator may ask of the queue while it runs: look, retry, hold, release, delete.
+ *
+ * A message that is being delivered is changed when its attempt is over; one that waits is changed in the spool at once.
+ * Listings read one page from the spool at a time, so that a queue of millions costs no memory.
+ */
+import type { Clock } from '../core/clock.js';
+import { formatQueueId, parseQueueId, type QueueId } from '../core/queue-id.js';
+import type { DeliveryState, Spool, StoredMessage } from '../spool/spool.js';
+import { QueuedMessage } from './queued-message.js';
+import type { Scheduler } from './scheduler.js';
+
+/** One message as listings show it. */
+export interface ListedMessage {
+  readonly id: string;
+  readonly sender: string;
+  readonly size: number;
+  readonly receivedAt: number;
+  readonly recipients: number;
+  readonly attempts: number;
+  readonly due: number;
+  readonly state: 'active' | 'deferred' | 'held';
+  readonly reason: string;
+}
+
+export interface DetailedMessage extends ListedMessage {
+  readonly clientAddress: string;
+  readonly helo: string;
+  readonly recipientDetails: readonly {
+    readonly address: string;
+    readonly status: 'pending' | 'delivered' | 'failed';
+    readonly reply: string;
+    readonly host: string;
+    readonly lastAttempt: number;
+  }[];
+}
+
+/** Messages changed by one step of a command for all. */
+const STEP = 500;
+
+export class QueueCommands {
+  private readonly spool: Spool;
+  private readonly scheduler: Scheduler;
+  private readonly clock: Clock;
+
+  constructor(spool: Spool, scheduler: Scheduler, clock: Clock) {
+    this.spool = spool;
+    this.scheduler = scheduler;
+    this.clock = clock;
+  }
+
+  /** A page, oldest first, after the shown id `after` ('' for the first). */
+  async list(after: string, limit: number): Promise<ListedMessage[]> {
+    const page: ListedMessage[] = [];
+    for (const id of this.spool.list(parseQueueId(after) ?? 0, Math.max(1, Math.min(limit, 10_000)))) {
+      const stored = await this.spool.load(id);
+      if (stored !== undefined) page.push(this.describe(id, stored));
+    }
+    return page;
+  }
+
+  async show(shown: string): Promise<DetailedMessage | undefined> {
+    const id = parseQueueId(shown);
+    const stored = id === undefined ? undefined : await this.spool.load(id);
+    if (id === undefined || stored === undefined) return undefined;
+    const { envelope, state } = stored;
+    return {
+      ...this.describe(id, stored),
+      clientAddress: envelope.origin.clientAddress,
+      helo: envelope.origin.helo,
+      recipientDetails: envelope.recipients.map((recipient, i) => {
+        const known = state?.recipients[i];
+        return {
+          address: recipient.address,
+          status: known?.status ?? 'pending',
+          reply: known?.reply ?? '',
+          host: known?.host ?? '',
+          lastAttempt: known?.at ?? 0,
+        };
+      }),
+    };
+  }
+
+  /** Tries one message, or with 'all' every one that waits, now. The number of messages concerned. */
+  async retry(shown: string): Promise<number> {
+    if (shown !== 'all') return this.change(shown, (id, stored) => this.retryOne(id, stored));
+    let count = 0;
+    let after: QueueId = 0;
+    for (;;) {
+      const ids = this.spool.list(after, STEP);
+      if (ids.length === 0) return count;
+      for (const id of ids) {
+        const stored = this.scheduler.active.has(id) ? undefined : await this.spool.load(id);
+        if (stored !== undefined && !stored.state?.held) count += this.retryOne(id, stored);
+      }
+      after = ids[ids.length - 1]!;
+    }
+  }
+
+  async hold(shown: string): Promise<number> {
+    return this.change(shown, (id, stored) => {
+      const active = this.scheduler.active.get(id);
+      if (active !== undefined) active.held = true;
+      else this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true });
+      return 1;
+    });
+  }
+
+  async release(shown: string): Promise<number> {
+    return this.change(shown, (id, stored) => {
+      const active = this.scheduler.active.get(id);
+      if (active !== undefined) {
+        active.held = false;
+        return 1;
+      }
+      if (!stored.state?.held) return 0;
+      return this.retryOne(id, stored);
+    });
+  }
+
+  /** Deletes a message; nobody is notified. */
+  async remove(shown: string): Promise<number> {
+    return this.change(shown, (id) => {
+      const active = this.scheduler.active.get(id);
+      if (active !== undefined) active.removed = true;
+      else this.spool.remove(id);
+      return 1;
+    });
+  }
+
+  private async change(shown: string, work: (id: QueueId, stored: StoredMessage) => number): Promise<number> {
+    const id = parseQueueId(shown);
+    const stored = id === undefined ? undefined : await this.spool.load(id);
+    return id === undefined || stored === undefined ? 0 : work(id, stored);
+  }
+
+  private retryOne(id: QueueId, stored: StoredMessage): number {
+    if (this.scheduler.active.has(id)) return 0;
+    const now = this.clock.now();
+    this.spool.defer(id, { ...stateOf(stored, now), due: now, held: false });
+    this.scheduler.await(id, now);
+    return 1;
+  }
+
+  private describe(id: QueueId, stored: StoredMessage): ListedMessage {
+    const { envelope, state } = stored;
+    const active = this.scheduler.active.get(id);
+    const held = active?.held ?? state?.held ?? false;
+    const lastReply = state?.recipients.find((recipient) => recipient.status === 'pending' && recipient.reply !== '');
+    const waiting = active === undefined && state !== null;
+    return {
+      id: formatQueueId(id),
+      sender: envelope.sender,
+      size: envelope.content.size,
+      receivedAt: envelope.receivedAt,
+      recipients: envelope.recipients.length,
+      attempts: state?.attempts ?? 0,
+      due: waiting ? state.due : 0,
+      state: held ? 'held' : waiting ? 'deferred' : 'active',
+      reason: lastReply?.reply ?? '',
+    };
+  }
+}
+
+/** The state of a message, made up when it was never tried. */
+function stateOf(stored: StoredMessage, now: number): DeliveryState {
+  return stored.state ?? new QueuedMessage(stored.envelope, stored.content, null).toState(now);
+}

@@ -1,0 +1,157 @@
+/**
+ * What happens in the engine, as log lines and counts: one line for each accept, each attempt and each final outcome,
+ * with the queue id.
+ */
+import type { Clock } from '../core/clock.js';
+import { messageOf } from '../core/errors.js';
+import { formatQueueId, type QueueId } from '../core/queue-id.js';
+import type { Log } from './log.js';
+
+interface EnvelopeLike {
+  readonly id: QueueId;
+  readonly sender: string;
+  readonly recipients: readonly { readonly address: string }[];
+  readonly receivedAt: number;
+  readonly origin: { readonly clientAddress: string; readonly helo: string; readonly protocol: string };
+  readonly content: { readonly size: number };
+}
+
+interface MessageLike {
+  readonly id: QueueId;
+  readonly envelope: EnvelopeLike;
+  readonly attempts: number;
+}
+
+interface OutcomeLike {
+  readonly kind: 'delivered' | 'deferred' | 'failed';
+  readonly reply: string;
+  readonly enhanced: string;
+  readonly host: string;
+}
+
+interface JobLike {
+  readonly message: MessageLike;
+  readonly recipients: readonly number[];
+}
+
+export class EngineEvents {
+  /** Messages accepted since start, notifications of our own not counted. */
+  acceptedCount = 0;
+  /** Recipients by what became of them; a deferral counts each time. */
+  delivered = 0;
+  deferred = 0;
+  failed = 0;
+  /** Messages whose reply was lost, so that they may be delivered twice. */
+  uncertainCount = 0;
+  private readonly log: Log;
+  private readonly clock: Clock;
+
+  constructor(log: Log, clock: Clock) {
+    this.log = log;
+    this.clock = clock;
+  }
+
+  accepted(envelope: EnvelopeLike): void {
+    this.acceptedCount++;
+    this.log.accepted(acceptedFields(envelope));
+  }
+
+  /** A notification of our own was queued. */
+  notice(envelope: EnvelopeLike): void {
+    this.log.accepted(acceptedFields(envelope));
+  }
+
+  refused(
+    submitter: { readonly address: string },
+    sender: string,
+    reply: { code: number; text: string },
+    reason: string,
+  ): void {
+    this.log.warn({ client: submitter.address, from: sender, code: reply.code, reason }, 'refused');
+  }
+
+  attempt(
+    job: JobLike,
+    outcomes: readonly OutcomeLike[],
+    host: { readonly name: string; readonly address: string; readonly port: number } | null,
+    duration: number,
+  ): void {
+    const id = formatQueueId(job.message.id);
+    const address = host === null ? '' : `${host.address}:${host.port}`;
+    for (let i = 0; i < outcomes.length; i++) {
+      const outcome = outcomes[i]!;
+      const code = Number.parseInt(outcome.reply, 10);
+      this.log.attempt({
+        id,
+        to: job.message.envelope.recipients[job.recipients[i]!]!.address,
+        host: outcome.host,
+        address,
+        status: outcome.kind,
+        code: code >= 200 && code < 600 ? code : 0,
+        reply: outcome.reply,
+        ms: duration,
+      });
+    }
+  }
+
+  outcome(
+    message: MessageLike,
+    recipient: number,
+    outcome: OutcomeLike,
+    status: OutcomeLike['kind'] | 'expired',
+  ): void {
+    if (status === 'delivered') this.delivered++;
+    else if (status === 'deferred') this.deferred++;
+    else this.failed++;
+    this.log.outcome({
+      id: formatQueueId(message.id),
+      to: message.envelope.recipients[recipient]!.address,
+      status,
+      dsn: outcome.enhanced,
+      reply: outcome.reply,
+      delay: this.clock.now() - message.envelope.receivedAt,
+      attempts: Math.max(1, message.attempts),
+    });
+  }
+
+  uncertain(job: JobLike, host: string): void {
+    this.uncertainCount++;
+    this.log.warn(
+      { id: formatQueueId(job.message.id), host },
+      'the reply to the message was lost: it may be delivered twice',
+    );
+  }
+
+  unreadable(what: QueueId | JobLike, error: unknown): void {
+    const id = formatQueueId(typeof what === 'number' ? what : what.message.id);
+    this.log.error({ id, reason: messageOf(error) }, 'the message could not be read from the spool');
+  }
+
+  damaged(id: QueueId, reason: string): void {
+    this.log.error({ id: formatQueueId(id), reason }, 'damaged record set aside in quarantine');
+  }
+
+  notNotified(message: MessageLike, error: unknown): void {
+    this.log.warn(
+      { id: formatQueueId(message.id), reason: messageOf(error) },
+      'notification could not be stored, trying again later',
+    );
+  }
+
+  hostFailed(host: { readonly name: string; readonly address: string; readonly port: number }, reason: string): void {
+    this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');
+  }
+}
+
+function acceptedFields(envelope: EnvelopeLike) {
+  return {
+    id: formatQueueId(envelope.id),
+    from: envelope.sender,
+    to: envelope.recipients[0]!.address,
+    recipients: envelope.recipients.length,
+    size: envelope.content.size,
+    client: envelope.origin.clientAddress,
+    helo: envelope.origin.helo,
+    protocol: envelope.origin.protocol,
+  };
+}
