@@ -14,7 +14,8 @@ const LEVELS: ReadonlyMap<number, readonly [string, string]> = new Map([
   [60, ['FATAL', '35']],
 ]);
 
-function harmless(text: string): string {
+/** Text without control characters and without those that turn the direction of text: each becomes \uXXXX. */
+export function harmless(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
