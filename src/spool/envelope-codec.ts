@@ -1,0 +1,167 @@
+/**
+ * Envelope and delivery state as bytes: msgpack arrays with fixed positions (no field names on disk).
+ *
+ * Contract: what `pack*` writes, `unpack*` of the same record version reads back equal. `unpack*` throws a RangeError on
+ * anything that does not have that shape; its callers verified a checksum before, so that means a defect or a newer
+ * writer, never noise. A change of positions needs a new RECORD_VERSION in record-codec.ts.
+ */
+import { Packr } from 'msgpackr';
+import type { BodyType, Envelope, Recipient, ReturnContent } from '../message/envelope.js';
+import type { DeliveryState, RecipientState, RecipientStatus } from './spool.js';
+
+const packr = new Packr({ useRecords: false });
+
+const BODY_TYPES: readonly BodyType[] = ['7BIT', '8BITMIME', 'BINARYMIME'];
+const RETURN_CONTENTS: readonly ReturnContent[] = ['', 'FULL', 'HDRS'];
+const STATUSES: readonly RecipientStatus[] = ['pending', 'delivered', 'failed'];
+
+const SMTP_UTF8 = 1;
+const PLAIN_FORM = 2;
+const EIGHT_BIT = 4;
+const BINARY = 8;
+const ENDS_WITH_CRLF = 16;
+
+/** Fields of an envelope before its recipients, and of each recipient. */
+const ENVELOPE_FIELDS = 14;
+const RECIPIENT_FIELDS = 3;
+const STATE_FIELDS = 2;
+const RECIPIENT_STATE_FIELDS = 4;
+
+/** Packs an envelope. The bytes are fresh, the caller copies them into the record. */
+export function packEnvelope(envelope: Envelope): Buffer {
+  const { content, origin, recipients } = envelope;
+  const flags =
+    (envelope.smtpUtf8 ? SMTP_UTF8 : 0) |
+    (content.form === 'plain' ? PLAIN_FORM : 0) |
+    (content.eightBit ? EIGHT_BIT : 0) |
+    (content.binary ? BINARY : 0) |
+    (content.endsWithCrlf ? ENDS_WITH_CRLF : 0);
+  const fields: (string | number)[] = [
+    envelope.id,
+    envelope.sender,
+    BODY_TYPES.indexOf(envelope.bodyType),
+    RETURN_CONTENTS.indexOf(envelope.ret),
+    flags,
+    envelope.envelopeId,
+    envelope.priority,
+    envelope.receivedAt,
+    origin.clientAddress,
+    origin.clientPort,
+    origin.helo,
+    origin.protocol,
+    content.size,
+    content.dotLines,
+  ];
+  for (const recipient of recipients) fields.push(recipient.address, recipient.notify, recipient.originalRecipient);
+  return packr.pack(fields);
+}
+
+/** Reads what packEnvelope wrote. @throws RangeError when the shape is wrong. */
+export function unpackEnvelope(bytes: Uint8Array): Envelope {
+  const fields = new Fields(packr.unpack(bytes), 'envelope');
+  if (fields.length < ENVELOPE_FIELDS || (fields.length - ENVELOPE_FIELDS) % RECIPIENT_FIELDS !== 0)
+    throw new RangeError(`envelope of ${fields.length} fields`);
+  const flags = fields.number(4);
+  const recipients: Recipient[] = [];
+  for (let at = ENVELOPE_FIELDS; at < fields.length; at += RECIPIENT_FIELDS)
+    recipients.push({
+      address: fields.text(at),
+      notify: fields.number(at + 1),
+      originalRecipient: fields.text(at + 2),
+    });
+  return {
+    id: fields.number(0),
+    sender: fields.text(1),
+    recipients,
+    bodyType: fields.choice(2, BODY_TYPES),
+    smtpUtf8: (flags & SMTP_UTF8) !== 0,
+    ret: fields.choice(3, RETURN_CONTENTS),
+    envelopeId: fields.text(5),
+    priority: fields.number(6),
+    receivedAt: fields.number(7),
+    origin: {
+      clientAddress: fields.text(8),
+      clientPort: fields.number(9),
+      helo: fields.text(10),
+      protocol: fields.text(11),
+    },
+    content: {
+      size: fields.number(12),
+      form: (flags & PLAIN_FORM) !== 0 ? 'plain' : 'wire',
+      dotLines: fields.number(13),
+      eightBit: (flags & EIGHT_BIT) !== 0,
+      binary: (flags & BINARY) !== 0,
+      endsWithCrlf: (flags & ENDS_WITH_CRLF) !== 0,
+    },
+  };
+}
+
+/** Packs what the state row holds beside the schedule row: attempts and the recipients. */
+export function packDeliveryState(state: DeliveryState): Buffer {
+  const fields: (string | number)[] = [state.attempts, state.delayNotified ? 1 : 0];
+  for (const { status, reply, host, at } of state.recipients) fields.push(STATUSES.indexOf(status), reply, host, at);
+  return packr.pack(fields);
+}
+
+/** Reads what packDeliveryState wrote; `due` and `held` come from the schedule row. @throws RangeError on a wrong shape. */
+export function unpackDeliveryState(bytes: Uint8Array, due: number, held: boolean): DeliveryState {
+  const fields = new Fields(packr.unpack(bytes), 'delivery state');
+  if (fields.length < STATE_FIELDS || (fields.length - STATE_FIELDS) % RECIPIENT_STATE_FIELDS !== 0)
+    throw new RangeError(`delivery state of ${fields.length} fields`);
+  const recipients: RecipientState[] = [];
+  for (let at = STATE_FIELDS; at < fields.length; at += RECIPIENT_STATE_FIELDS)
+    recipients.push({
+      status: fields.choice(at, STATUSES),
+      reply: fields.text(at + 1),
+      host: fields.text(at + 2),
+      at: fields.number(at + 3),
+    });
+  return { due, held, attempts: fields.number(0), delayNotified: fields.number(1) === 1, recipients };
+}
+
+/** Packs any small plain object (meta and quarantine rows). */
+export function packPlain(value: Readonly<Record<string, string | number>>): Buffer {
+  return packr.pack(value);
+}
+
+/** Reads what packPlain wrote; undefined when it is not that. */
+export function unpackPlain(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = packr.unpack(bytes);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A decoded array whose elements are taken by position and type. */
+class Fields {
+  readonly length: number;
+  private readonly values: readonly unknown[];
+  private readonly what: string;
+
+  constructor(decoded: unknown, what: string) {
+    if (!Array.isArray(decoded)) throw new RangeError(`${what} is not an array`);
+    this.values = decoded;
+    this.length = decoded.length;
+    this.what = what;
+  }
+
+  text(at: number): string {
+    const value = this.values[at];
+    if (typeof value !== 'string') throw new RangeError(`${this.what} field ${at} is not text`);
+    return value;
+  }
+
+  number(at: number): number {
+    const value = this.values[at];
+    if (typeof value !== 'number') throw new RangeError(`${this.what} field ${at} is not a number`);
+    return value;
+  }
+
+  choice<T>(at: number, choices: readonly T[]): T {
+    const value = choices[this.number(at)];
+    if (value === undefined) throw new RangeError(`${this.what} field ${at} is out of range`);
+    return value;
+  }
+}

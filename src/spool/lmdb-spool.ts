@@ -1,0 +1,417 @@
+/**
+ * The durable store on LMDB.
+ *
+ * Contract: that of Spool. This class decides what is written and when it counts as done; the bytes are made by
+ * record-codec.ts, transactions by commit-queue.ts, start-up by open-spool.ts and recovery.ts.
+ *
+ * A message that was never tried has a `message` row only. Such ids are held in memory (`fresh`), and `meta` holds a
+ * low-water id at or below all of them, so that a start finds them without reading past the backlog. A message that was
+ * tried has a `schedule` and a `state` row as well and costs no memory here. `large` knows how many chunks to remove.
+ */
+import type { Clock } from '../core/clock.js';
+import { messageOf, SluiceError } from '../core/errors.js';
+import type { QueueId } from '../core/queue-id.js';
+import { CommitQueue, type Work } from './commit-queue.js';
+import { packPlain } from './envelope-codec.js';
+import { type PreparedLarge, prepareWhole, putWholeChunks, storeWindows, WHOLE_IN_MEMORY } from './large-store.js';
+import {
+  CHUNK_BYTES,
+  DamagedRecord,
+  decodeMessageRow,
+  decodeSchedule,
+  decodeState,
+  encodeInline,
+  encodeSchedule,
+  encodeState,
+  type InlineRow,
+} from './record-codec.js';
+import { readOpeningFacts, recoverMessages } from './recovery.js';
+import { RowMemory } from './row-memory.js';
+import { Space } from './space.js';
+import type {
+  DeliveryState,
+  NewMessage,
+  RecoveryReport,
+  Spool,
+  SpoolUsage,
+  StoredContent,
+  StoredMessage,
+} from './spool.js';
+import { ChunkedContent, type ChunkReader, InlineContent } from './stored-content.js';
+import type { Tables } from './tables.js';
+
+/** Pause between writes of the low-water id, ms, and the greatest number of fresh ids looked through for it. */
+const LOW_WATER_INTERVAL = 1_000;
+const LOW_WATER_LARGEST = 50_000;
+
+/** How long close waits for outstanding writes, ms. */
+const CLOSE_DEADLINE = 10_000;
+
+export interface LmdbSpoolOptions {
+  readonly tables: Tables;
+  readonly file: string;
+  readonly mapSize: number;
+  readonly minFreeBytes: number;
+  readonly clock: Clock;
+  readonly onFailure: (error: SluiceError) => void;
+  readonly onDamage: (id: QueueId, reason: string) => void;
+  /** Gives up the locks; called when the environment is closed. */
+  readonly release: () => void;
+}
+
+export class LmdbSpool implements Spool, ChunkReader {
+  private readonly tables: Tables;
+  private readonly options: LmdbSpoolOptions;
+  private readonly queue: CommitQueue;
+  private readonly space: Space;
+  private readonly memory = new RowMemory();
+  private readonly fresh = new Set<QueueId>();
+  /** Removed, but the commit is not done. */
+  private readonly removing = new Set<QueueId>();
+  private readonly large: Map<QueueId, number>;
+  private readonly quarantined: Set<QueueId>;
+  private messages: number;
+  private lowWater: number;
+  private lowWaterAt = 0;
+  /** Recovery has told which messages are fresh; before that the low-water id is never raised. */
+  private knowsFresh = false;
+  /** A commit that may have lowered the low-water id was aborted: the next store writes it anew. */
+  private lowWaterLost = false;
+  private greatest = 0;
+  private closed = false;
+
+  /** For openSpool: `facts` and a first look at the disk come before. */
+  private constructor(options: LmdbSpoolOptions, facts: Awaited<ReturnType<typeof readOpeningFacts>>, space: Space) {
+    this.options = options;
+    this.tables = options.tables;
+    this.space = space;
+    this.large = facts.large;
+    this.quarantined = facts.quarantined;
+    this.messages = facts.messages;
+    this.lowWater = facts.lowWater;
+    this.greatest = facts.greatestId;
+    this.queue = new CommitQueue(options.tables, {
+      isFull: (error) => space.isFull(error),
+      onFatal: options.onFailure,
+    });
+    for (const orphans of facts.orphans) this.queue.submit(orphans);
+  }
+
+  /** Reads what a start must know and makes the store ready. */
+  static async create(options: LmdbSpoolOptions): Promise<LmdbSpool> {
+    const space = new Space(options.tables, options.file, options.mapSize, options.minFreeBytes, options.clock);
+    await space.look();
+    return new LmdbSpool(options, await readOpeningFacts(options.tables), space);
+  }
+
+  async store(batch: readonly NewMessage[]): Promise<StoredContent[]> {
+    this.refuseWhenDown();
+    let bytes = 0;
+    for (const message of batch) bytes += message.envelope.content.size;
+    if (!this.space.take(bytes))
+      throw new SluiceError('spool-full', 'the spool has reached its reserve of free space', { temporary: true });
+
+    const prepared = new Array<InlineRow | PreparedLarge>(batch.length);
+    const windowed: Promise<void>[] = [];
+    for (const [at, message] of batch.entries()) {
+      const row = encodeInline(message, this.memory.allocate);
+      if (row !== null) prepared[at] = row;
+      else if (message.envelope.content.size <= WHOLE_IN_MEMORY) prepared[at] = prepareWhole(message);
+      else
+        windowed.push(
+          storeWindows(this.tables, this.queue, message).then((stored) => {
+            prepared[at] = stored;
+          }),
+        );
+    }
+    if (windowed.length > 0) await allSettledOrThrow(windowed);
+    return new Promise((resolve, reject) => {
+      this.queue.submit({
+        settlement: false,
+        id: 0,
+        write: () => this.putMessages(batch, prepared),
+        done: () => resolve(this.stored(batch, prepared)),
+        failed: (error) => {
+          for (const { envelope } of batch) this.fresh.delete(envelope.id);
+          this.lowWaterLost = true;
+          reject(error);
+        },
+      });
+    });
+  }
+
+  remove(id: QueueId): void {
+    const fresh = this.fresh.delete(id);
+    let chunks = 0;
+    if (this.large.size > 0) {
+      chunks = this.large.get(id) ?? 0;
+      this.large.delete(id);
+    }
+    if (!this.removing.has(id) && (fresh || this.tables.message.doesExist(id))) {
+      this.messages -= 1;
+      this.removing.add(id);
+    }
+    this.queue.submit(new Removal(this, this.tables, id, fresh, chunks));
+  }
+
+  defer(id: QueueId, state: DeliveryState): void {
+    const schedule = encodeSchedule(state.due, state.held);
+    const details = encodeState(state);
+    this.fresh.delete(id);
+    const { tables } = this;
+    this.queue.submit({
+      settlement: true,
+      id,
+      write: () => {
+        void tables.state.put(id, details);
+        return tables.schedule.put(id, schedule);
+      },
+    });
+  }
+
+  async load(id: QueueId): Promise<StoredMessage | undefined> {
+    this.refuseWhenDown();
+    if (this.queue.hasPending(id)) await this.queue.flush();
+    // Faults the pages in on another thread: a cold row must not stop this one for a disk read.
+    await this.tables.message.prefetch([id]);
+    if (this.closed || this.quarantined.has(id)) return undefined;
+    const row = this.tables.message.getBinary(id);
+    if (row === undefined) return undefined;
+    try {
+      const { envelope, content, checksums, chunkBytes } = decodeMessageRow(row);
+      if (envelope.id !== id) throw new DamagedRecord('message row under the id of another message');
+      const { size } = envelope.content;
+      return {
+        envelope,
+        content:
+          content !== null
+            ? new InlineContent(size, content)
+            : new ChunkedContent(this, id, size, checksums!, null, chunkBytes),
+        state: this.loadState(id),
+      };
+    } catch (error) {
+      if (!(error instanceof DamagedRecord)) throw error;
+      this.quarantine(id, error.message);
+      return undefined;
+    }
+  }
+
+  async recover(each: (id: QueueId, due: number, held: boolean) => void): Promise<RecoveryReport> {
+    this.refuseWhenDown();
+    this.messages = 0;
+    const greatestId = await recoverMessages(this.tables, this.lowWater, this.quarantined, (id, due, held, fresh) => {
+      this.messages += 1;
+      if (fresh) this.fresh.add(id);
+      each(id, due, held);
+    });
+    this.greatest = Math.max(this.greatest, greatestId);
+    this.knowsFresh = true;
+    return { messages: this.messages, quarantined: this.quarantined.size, greatestId: this.greatest };
+  }
+
+  list(after: QueueId, limit: number): QueueId[] {
+    const ids: QueueId[] = [];
+    if (this.closed) return ids;
+    for (const id of this.tables.message.getKeys({ start: after + 1 })) {
+      if (ids.length >= limit) break;
+      if (!this.quarantined.has(id)) ids.push(id);
+    }
+    return ids;
+  }
+
+  usage(): SpoolUsage {
+    return {
+      messages: this.messages,
+      fileBytes: this.space.fileBytes,
+      availableBytes: this.closed || this.queue.failure !== null ? 0 : this.space.available(),
+      flushes: this.queue.commits,
+    };
+  }
+
+  flush(): Promise<void> {
+    return this.queue.flush();
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    if (this.queue.failure === null) this.writeLowWater();
+    await withDeadline(this.queue.flush(), CLOSE_DEADLINE);
+    this.closed = true;
+    await withDeadline(this.tables.environment.close(), CLOSE_DEADLINE);
+    this.options.release();
+  }
+
+  /** @internal */
+  readChunk(id: QueueId, n: number): Buffer | undefined {
+    return this.closed ? undefined : this.tables.chunk.getBinary([id, n]);
+  }
+
+  /** @internal */
+  chunkDamaged(id: QueueId, reason: string): void {
+    if (!this.closed) this.quarantine(id, reason);
+  }
+
+  /** The removal is durable. */
+  removed(id: QueueId): void {
+    this.removing.delete(id);
+  }
+
+  /** Raises the low-water id where that is due; called inside a commit. */
+  raiseLowWater(): void {
+    const now = this.options.clock.now();
+    if (!this.knowsFresh || now - this.lowWaterAt < LOW_WATER_INTERVAL) return;
+    if (this.fresh.size > LOW_WATER_LARGEST) return;
+    this.lowWaterAt = now;
+    const lowest = this.lowestFresh();
+    if (lowest > this.lowWater) this.putLowWater(lowest);
+  }
+
+  /** One past everything ever stored when nothing is fresh; a smaller id that comes later lowers it again. */
+  private lowestFresh(): QueueId {
+    let lowest = this.greatest + 1;
+    for (const id of this.fresh) if (id < lowest) lowest = id;
+    return lowest;
+  }
+
+  private putLowWater(lowest: QueueId): Promise<boolean> {
+    this.lowWater = lowest;
+    return this.tables.meta.put('low-water', packPlain({ id: lowest }));
+  }
+
+  private putMessages(
+    batch: readonly NewMessage[],
+    prepared: readonly (InlineRow | PreparedLarge)[],
+  ): Promise<boolean> | undefined {
+    const { tables } = this;
+    let committed: Promise<boolean> | undefined;
+    let lowest = this.lowWater;
+    for (let at = 0; at < batch.length; at++) {
+      const { id, content } = batch[at]!.envelope;
+      const ready = prepared[at]!;
+      committed = tables.message.put(id, ready.row);
+      if ('checksums' in ready && ready.inline !== null) putWholeChunks(tables, id, content.size, ready.inline);
+      if (id < lowest) lowest = id;
+      if (id > this.greatest) this.greatest = id;
+      // Fresh from here on, not from the commit on: the low-water id must never pass a message that is on its way.
+      this.fresh.add(id);
+    }
+    if (this.lowWaterLost) {
+      this.lowWaterLost = false;
+      void this.putLowWater(this.knowsFresh ? this.lowestFresh() : 0);
+    } else if (lowest < this.lowWater) void this.putLowWater(lowest);
+    else this.raiseLowWater();
+    return committed;
+  }
+
+  private stored(batch: readonly NewMessage[], prepared: readonly (InlineRow | PreparedLarge)[]): StoredContent[] {
+    const contents = new Array<StoredContent>(batch.length);
+    for (let at = 0; at < batch.length; at++) {
+      const { id, content } = batch[at]!.envelope;
+      const ready = prepared[at]!;
+      if ('content' in ready) contents[at] = new InlineContent(content.size, ready.content);
+      else {
+        this.large.set(id, Math.ceil(content.size / CHUNK_BYTES));
+        contents[at] = new ChunkedContent(this, id, content.size, ready.checksums, ready.inline);
+      }
+    }
+    this.messages += batch.length;
+    return contents;
+  }
+
+  private loadState(id: QueueId): DeliveryState | null {
+    const details = this.tables.state.getBinary(id);
+    if (details === undefined) return null;
+    const schedule = this.tables.schedule.getBinary(id);
+    const { due, held } = (schedule && decodeSchedule(schedule)) ?? { due: 0, held: false };
+    try {
+      return decodeState(details, due, held);
+    } catch (error) {
+      // The message itself is whole: better to try every recipient again than to keep it from all of them.
+      this.options.onDamage(id, `${messageOf(error)}; every recipient is tried again`);
+      return null;
+    }
+  }
+
+  /**
+   * Sets a damaged message aside: a row in `quarantine` with the reason, no attempt any more. Its bytes stay where they
+   * are for whoever wants to look: freeing pages that cannot be trusted could free pages of other messages.
+   */
+  private quarantine(id: QueueId, reason: string): void {
+    if (this.quarantined.has(id)) return;
+    this.quarantined.add(id);
+    this.fresh.delete(id);
+    this.large.delete(id);
+    this.messages -= 1;
+    const { tables } = this;
+    const row = packPlain({ reason, at: this.options.clock.wall() });
+    this.queue.submit({
+      settlement: true,
+      id,
+      write: () => {
+        void tables.schedule.remove(id);
+        void tables.state.remove(id);
+        return tables.quarantine.put(id, row);
+      },
+    });
+    this.options.onDamage(id, reason);
+  }
+
+  private writeLowWater(): void {
+    const lowest = this.lowestFresh();
+    if (!this.knowsFresh || this.lowWaterLost || lowest <= this.lowWater || this.fresh.size > LOW_WATER_LARGEST) return;
+    this.queue.submit({ settlement: true, id: 0, write: () => this.putLowWater(lowest) });
+  }
+
+  private refuseWhenDown(): void {
+    if (this.queue.failure !== null) throw this.queue.failure;
+    if (this.closed) throw new SluiceError('spool-failed', 'the spool is closed', { temporary: true });
+  }
+}
+
+/** The removal of a message; a class because there is one for every message. */
+class Removal implements Work {
+  readonly settlement = true;
+  readonly id: QueueId;
+  private readonly spool: LmdbSpool;
+  private readonly tables: Tables;
+  private readonly fresh: boolean;
+  private readonly chunks: number;
+
+  constructor(spool: LmdbSpool, tables: Tables, id: QueueId, fresh: boolean, chunks: number) {
+    this.spool = spool;
+    this.tables = tables;
+    this.id = id;
+    this.fresh = fresh;
+    this.chunks = chunks;
+  }
+
+  write(): Promise<boolean> {
+    const { tables, id } = this;
+    const committed = tables.message.remove(id);
+    if (!this.fresh) {
+      void tables.schedule.remove(id);
+      void tables.state.remove(id);
+    }
+    for (let n = 0; n < this.chunks; n++) void tables.chunk.remove([id, n]);
+    this.spool.raiseLowWater();
+    return committed;
+  }
+
+  done(): void {
+    this.spool.removed(this.id);
+  }
+}
+
+/** Waits for all, then throws the first failure: nothing may still be under way when a batch is refused. */
+async function allSettledOrThrow(all: readonly Promise<void>[]): Promise<void> {
+  for (const settled of await Promise.allSettled(all)) if (settled.status === 'rejected') throw settled.reason;
+}
+
+async function withDeadline(work: Promise<void>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
+}
