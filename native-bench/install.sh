@@ -4,6 +4,7 @@
 # Contract: run as root; asks nothing, starts no service, may be run again at any time. Postfix is installed
 #   without a configuration (the benchmark makes a private instance of its own). Exim conflicts with Postfix
 #   in apt, so its package is only unpacked, into the folder native-bench/bin/exim.
+#   With --haraka it also puts Haraka into native-bench/bin/haraka, by npm.
 # Limits: Debian and its derivatives only. A program that cannot be had is reported and left out; the
 #   benchmark then skips its row with a reason. The exit code is 0 unless the compiler is missing.
 set -u
@@ -81,6 +82,15 @@ if ! exim_runs; then
     say 'could not download exim4-daemon-light; Exim will be skipped'
   fi
   rm -rf "$work"
+fi
+
+if [ "${1:-}" = --haraka ] && [ ! -d "$here/bin/haraka/node_modules/Haraka" ]; then
+  mkdir -p "$here/bin/haraka"
+  if npm install --silent --no-audit --no-fund --prefix "$here/bin/haraka" Haraka >/dev/null; then
+    say 'installed haraka'
+  else
+    say 'could not install haraka; it will be skipped'
+  fi
 fi
 
 command -v gcc >/dev/null 2>&1 || { say 'there is no gcc: nothing can be measured'; exit 1; }

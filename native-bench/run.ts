@@ -16,8 +16,9 @@ import { harakaRelay } from './relay-haraka.js';
 import { noRelay, nullRelay } from './relay-null.js';
 import { postfixRelay } from './relay-postfix.js';
 import { sluiceRelay } from './relay-sluice.js';
-import { machine, ratios, scenarioTable } from './report.js';
-import { type Sample, summarize } from './sample.js';
+import { machine, ratios } from './report.js';
+import { runRounds } from './rounds.js';
+import { summarize } from './sample.js';
 import { loadScenarios } from './scenarios.js';
 import { planOf, specialScenarios } from './special-scenarios.js';
 
@@ -105,31 +106,8 @@ async function main(): Promise<number> {
   const description = { ...machine(), cpuAccounting: probe.method };
   await probe.close();
   say(`machine: ${JSON.stringify(description)}`);
-  const samples: Sample[] = [];
-  let failed = false;
-  for (const scenario of pick('scenario', options.scenario, scenarios)) {
-    say(`\n${scenario.name}: ${scenario.purpose}`);
-    const fit = present.filter((relay) => {
-      const reason = scenario.needs.map((need) => relay.unfit(need)).find((text) => text !== undefined);
-      if (reason !== undefined) say(`  without ${relay.name}: ${reason}`);
-      return reason === undefined;
-    });
-    for (let round = 0; round < rounds; round++) {
-      for (const relay of round % 2 === 0 ? fit : fit.toReversed()) {
-        try {
-          // Flushes per message hardly vary: one round is enough.
-          const measured = await scenario.measure(relay, { ...plan, flushes: flushes && round === 0 });
-          samples.push({ relay: relay.name, scenario: scenario.name, round, ...measured });
-        } catch (error) {
-          failed = true;
-          say(`  ${relay.name}, round ${round + 1} failed: ${error instanceof Error ? error.message : String(error)}`);
-        }
-      }
-    }
-    if (samples.some((sample) => sample.scenario === scenario.name)) {
-      say(scenarioTable(scenario.name, summarize(samples)));
-    }
-  }
+  const chosen = pick('scenario', options.scenario, scenarios);
+  const { samples, failed } = await runRounds({ scenarios: chosen, relays: present, rounds, plan, say });
   const rows = summarize(samples);
   if (options.json !== undefined) {
     const withRatios = rows.map((row) => ({ ...row, toPostfix: ratios(row, rows) }));

@@ -6,7 +6,7 @@
  *   arrival, so a backlog that drains after the load counts against delivered/s.
  * Limits: rates are of a load on the same cores as the relay: only ratios of interleaved runs compare.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LedgerSummary } from './ledger.js';
 import { commandExists, projectRoot } from './programs.js';
@@ -88,6 +88,7 @@ async function countFlushes(relay: RelayDriver, start: Partial<RelayStart>, load
     return (calls() - before) / summary.delivered;
   } finally {
     await session.close();
+    rmSync(log, { force: true });
   }
 }
 

@@ -86,8 +86,8 @@ export class Session {
     return this.relay.startMilliseconds;
   }
 
-  /** Starts a source. finish() waits for its end and gives its report. */
-  begin(load: Load): { finish(): Promise<SourceReport> } {
+  /** Starts a source. end() lets it begin no more messages; finish() waits for its end and gives its report. */
+  begin(load: Load): { end(): void; finish(): Promise<SourceReport> } {
     const first = this.usedIds + 1;
     // A run ended by time has a share of the ids that no source can use up at 40,000 messages a second.
     const room = load.count ?? Math.ceil((load.seconds ?? 1) * Math.min(load.rate ?? 40_000, 40_000)) + 1_000;
@@ -105,6 +105,7 @@ export class Session {
     ]);
     this.children.push(source);
     return {
+      end: () => source.signal('SIGTERM'),
       finish: async () => {
         const code = await source.exited;
         if (code !== 0) throw new Error(`the source ended with code ${code}`);
