@@ -43,14 +43,23 @@ export function routing(settings: Settings, clock: Clock, ports: () => readonly 
     dns,
     clock,
     ownNames: [settings.hostname],
+    // Loopback is never somebody else's host at the real port, whoever listens there.
     isOurselves: (address) =>
-      ports().includes(settings.mxPort) && (own.has(address) || address.startsWith('127.') || address === '::1'),
+      isLoopback(address)
+        ? settings.mxPort === SMTP_PORT || ports().includes(settings.mxPort)
+        : ports().includes(settings.mxPort) && own.has(address),
   });
   return {
     destinationOf: ({ address }) => asciiDomain(address.slice(address.lastIndexOf('@') + 1)),
     siteOf: (domain) => mailSite(domain, resolver, settings.mxPort, settings.mxConnections),
     close,
   };
+}
+
+const SMTP_PORT = 25;
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
 
 function ownAddresses(): Set<string> {

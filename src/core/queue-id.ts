@@ -16,6 +16,11 @@ export class QueueIdSource {
     this.last = greatestKnown;
   }
 
+  /** Ids from now on are greater than `greatestKnown` too. */
+  startAfter(greatestKnown: QueueId): void {
+    this.last = Math.max(this.last, greatestKnown);
+  }
+
   /** The next id. `wall`: the wall clock in milliseconds. */
   next(wall: number): QueueId {
     const candidate = Math.floor(wall * 1000);

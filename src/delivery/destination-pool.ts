@@ -87,7 +87,12 @@ export class DestinationPool implements ConnectionOwner {
   jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void {
     const { scheduler } = this.environment;
     const kept = connection.session.transactions > 1;
-    if (kept && verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421) && this.requeue(job)) return;
+    if (
+      kept &&
+      verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421) &&
+      this.requeue(job)
+    )
+      return;
     let decided = verdicts;
     if (job.recipients.length > 1 && verdicts.some((verdict) => verdict.stage !== 'rcpt' || verdict.reply.code < 400)) {
       const rest = job.recipients.filter((_, i) => isTooManyRecipients(verdicts[i]!));
@@ -104,21 +109,44 @@ export class DestinationPool implements ConnectionOwner {
 
   jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
     const outcome = ownOutcome('failed', refusal.enhanced, refusal.reason, connection.host.name);
-    this.conclude(connection, job, job.recipients.map(() => outcome));
+    this.conclude(
+      connection,
+      job,
+      job.recipients.map(() => outcome),
+    );
     this.release(connection);
   }
 
-  jobLost(connection: UpstreamConnection, job: DeliveryJob, reason: string, untouched: boolean, uncertain: boolean): void {
+  jobLost(
+    connection: UpstreamConnection,
+    job: DeliveryJob,
+    reason: string,
+    untouched: boolean,
+    uncertain: boolean,
+  ): void {
     if (untouched && this.requeue(job)) return;
     if (uncertain) this.environment.events.uncertain(job, connection.host.name);
     const outcome = ownOutcome('deferred', '4.4.2', reason, connection.host.name);
-    this.conclude(connection, job, job.recipients.map(() => outcome));
+    this.conclude(
+      connection,
+      job,
+      job.recipients.map(() => outcome),
+    );
   }
 
   jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void {
     this.environment.events.unreadable(job, error);
-    const outcome = ownOutcome('deferred', '4.3.0', 'the message could not be read from the spool', connection.host.name);
-    this.conclude(connection, job, job.recipients.map(() => outcome));
+    const outcome = ownOutcome(
+      'deferred',
+      '4.3.0',
+      'the message could not be read from the spool',
+      connection.host.name,
+    );
+    this.conclude(
+      connection,
+      job,
+      job.recipients.map(() => outcome),
+    );
     if (connection.session.idle) this.release(connection);
   }
 
@@ -155,8 +183,10 @@ export class DestinationPool implements ConnectionOwner {
     const { environment } = this;
     const { session } = connection;
     const { maxMessages } = session.capabilities;
-    const most = maxMessages > 0 ? Math.min(maxMessages, environment.messagesPerConnection) : environment.messagesPerConnection;
-    const worn = session.transactions >= most || environment.clock.now() - connection.openedAt >= environment.connectionAge;
+    const most =
+      maxMessages > 0 ? Math.min(maxMessages, environment.messagesPerConnection) : environment.messagesPerConnection;
+    const worn =
+      session.transactions >= most || environment.clock.now() - connection.openedAt >= environment.connectionAge;
     if (worn || environment.draining) connection.quit();
     else if (this.queue.jobs.length > 0) this.start(connection);
     else {
@@ -243,4 +273,3 @@ export class DestinationPool implements ConnectionOwner {
 function keyOf(host: { name: string; address: string; port: number }): string {
   return `${host.address} ${host.port} ${host.name}`;
 }
-

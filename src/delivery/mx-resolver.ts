@@ -10,7 +10,13 @@ export interface MailHost {
 
 export type MailHosts =
   | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[]; readonly expires: number }
-  | { readonly kind: 'failed'; readonly temporary: boolean; readonly enhanced: string; readonly reason: string; readonly expires: number };
+  | {
+      readonly kind: 'failed';
+      readonly temporary: boolean;
+      readonly enhanced: string;
+      readonly reason: string;
+      readonly expires: number;
+    };
 
 export interface MailHostResolver {
   /** Hosts for a domain (lower-case A-labels) or an address literal in brackets, best first. Never rejects. `expires`: engine clock ms. */

@@ -13,8 +13,8 @@ import type { TransactionPlan } from '../smtp/client-session.js';
 import type { StoredContent } from '../spool/spool.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 
-/** Largest content that is converted, bytes. */
-const MAX_DOWNGRADE = 32 * 1024 * 1024;
+/** Largest content that is converted, bytes: converting takes about 8 ms a MiB in one go. */
+const MAX_DOWNGRADE = 4 * 1024 * 1024;
 
 export interface PreparedTransaction {
   readonly plan: TransactionPlan;

@@ -45,7 +45,8 @@ export function planTransaction(
     utf8 ||= NON_ASCII.test(address);
     return address;
   });
-  if (utf8 && !capabilities.smtpUtf8) return refused('5.6.7', 'internationalized address, and the next hop does not take SMTPUTF8');
+  if (utf8 && !capabilities.smtpUtf8)
+    return refused('5.6.7', 'internationalized address, and the next hop does not take SMTPUTF8');
   const international = utf8 || (envelope.smtpUtf8 && content.eightBit);
   if (international && !capabilities.smtpUtf8) {
     if (headerAscii === undefined) return { kind: 'header' };
@@ -55,7 +56,8 @@ export function planTransaction(
   let mail = `MAIL FROM:<${envelope.sender}>`;
   if (capabilities.size) mail += ` SIZE=${content.size}`;
   if (binary && capabilities.binaryMime) mail += ' BODY=BINARYMIME';
-  else if (capabilities.eightBitMime && (content.eightBit || envelope.bodyType === '8BITMIME')) mail += ' BODY=8BITMIME';
+  else if (capabilities.eightBitMime && (content.eightBit || envelope.bodyType === '8BITMIME'))
+    mail += ' BODY=8BITMIME';
   if (capabilities.smtpUtf8 && (utf8 || envelope.smtpUtf8)) mail += ' SMTPUTF8';
   if (capabilities.dsn) {
     if (envelope.ret !== '') mail += ` RET=${envelope.ret}`;

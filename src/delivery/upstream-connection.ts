@@ -31,7 +31,13 @@ export interface ConnectionOwner {
   /** The job cannot go to this host as it is. */
   jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void;
   /** The connection ended with the job under way. `untouched`: nothing of it was answered on a kept connection. */
-  jobLost(connection: UpstreamConnection, job: DeliveryJob, reason: string, untouched: boolean, uncertain: boolean): void;
+  jobLost(
+    connection: UpstreamConnection,
+    job: DeliveryJob,
+    reason: string,
+    untouched: boolean,
+    uncertain: boolean,
+  ): void;
   /** The content could not be read from the spool. */
   jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void;
   gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void;
@@ -63,7 +69,14 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   private idleDeadline = Number.POSITIVE_INFINITY;
   private drain: ((open: boolean) => void) | null = null;
 
-  constructor(host: SiteHost, dial: Dial, owner: ConnectionOwner, options: ConnectionOptions, clock: Clock, wheel: DeadlineWheel) {
+  constructor(
+    host: SiteHost,
+    dial: Dial,
+    owner: ConnectionOwner,
+    options: ConnectionOptions,
+    clock: Clock,
+    wheel: DeadlineWheel,
+  ) {
     const now = clock.now();
     this.host = host;
     this.owner = owner;
@@ -192,7 +205,14 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.job = null;
     this.wire.destroy();
     this.drain?.(false);
-    if (job !== null) this.owner.jobLost(this, job, reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`, untouched, uncertain);
+    if (job !== null)
+      this.owner.jobLost(
+        this,
+        job,
+        reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`,
+        untouched,
+        uncertain,
+      );
     this.owner.gone(this, reason, reply);
   }
 

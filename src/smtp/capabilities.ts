@@ -30,7 +30,9 @@ export function parseCapabilities(lines: readonly string[]): Capabilities {
     if (keyword) keywords.set(keyword.toUpperCase(), parameters);
   }
   const size = keywords.get('SIZE');
-  const limits = new Map((keywords.get('LIMITS') ?? []).map((limit) => limit.toUpperCase().split('=') as [string, string]));
+  const limits = new Map(
+    (keywords.get('LIMITS') ?? []).map((limit) => limit.toUpperCase().split('=') as [string, string]),
+  );
   return {
     pipelining: keywords.has('PIPELINING'),
     eightBitMime: keywords.has('8BITMIME'),
