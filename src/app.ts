@@ -21,11 +21,13 @@ import { PreparePool } from './intake/prepare-pool.js';
 import { BodyBuffer } from './memory/body-buffer.js';
 import { SegmentPool } from './memory/segment-pool.js';
 import { ContentMemory } from './message/content-memory.js';
+import type { Canonicalization } from './message/dkim/body-hash.js';
 import { loadSigningKeys } from './message/dkim/key-store.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { createPreparer } from './message/prepare.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
 import { dial } from './net/dial.js';
+import { acquireInstanceLock } from './net/instance-lock.js';
 import { ConnectionCount, Listener } from './net/listener.js';
 import { type ConnectionEnvironment, ServerConnection } from './net/server-connection.js';
 import { QueueCommands } from './queue/queue-commands.js';
@@ -165,6 +167,7 @@ export class App {
       mapSize: settings.spoolMapSize,
       minFreeBytes: settings.spoolMinFree,
       clock,
+      acquireLock: acquireInstanceLock,
       onFailure: (error) => this.failed(error),
       onDamage: (id, reason) => events.damaged(id, reason),
     });
@@ -276,7 +279,15 @@ export class App {
   /** Keys and rules as they are now. Without keys there is nothing to hash, and a hop to a worker costs more than the work. */
   private prepare(): Preparation {
     const { settings, segments } = this;
-    const keys = settings.dkimDir === '' ? [] : loadSigningKeys(settings.dkimDir);
+    const [header, body] = settings.dkimCanonicalization.split('/') as [Canonicalization, Canonicalization];
+    const keys =
+      settings.dkimDir === ''
+        ? []
+        : loadSigningKeys(settings.dkimDir, {
+            headerCanonicalization: header,
+            bodyCanonicalization: body,
+            warn: (line) => this.log.warn({}, line),
+          });
     const config = {
       hostname: settings.hostname,
       rules: this.rules(),
