@@ -4,12 +4,13 @@
  *   here: everything is relayed, and a plugin names the sink as the only mail exchanger.
  * Limits: one process, as Haraka starts by default; does not sign here.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child, freePort, projectRoot } from './programs.js';
 import { type Need, type RelayDriver, type RelayStart, type RunningRelay, waitForGreeting } from './relay.js';
 
-const program = join(projectRoot, 'native-bench/bin/haraka/node_modules/Haraka/bin/haraka');
+const packageFolder = join(projectRoot, 'native-bench/bin/haraka/node_modules/Haraka');
+const program = join(packageFolder, 'bin/haraka');
 
 function plugin(sinkPort: number): string {
   return `exports.register = function () {
@@ -43,10 +44,16 @@ export const harakaRelay: RelayDriver = {
       'config/plugins': 'bench\n',
       'config/loglevel': 'WARN\n',
       'config/outbound.ini': 'concurrency_max=100\nlocal_mx_ok=true\n',
-      'config/databytes': `${options.maxMessageBytes ?? 26_214_400}\n`,
       'plugins/bench.js': plugin(options.sinkPort),
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(options.directory, name), text);
+    // Haraka 3.3 does not start a session without this file.
+    const connection = readFileSync(join(packageFolder, 'config/connection.ini'), 'utf8');
+    const largest = options.maxMessageBytes ?? 26_214_400;
+    writeFileSync(
+      join(options.directory, 'config/connection.ini'),
+      connection.replace(/^bytes=\d+/m, `bytes=${largest}`),
+    );
     const began = performance.now();
     const child = new Child(
       options.account.command([...(options.prefix ?? []), process.execPath, program, '-c', options.directory]),

@@ -6,7 +6,7 @@
  *   arrival, so a backlog that drains after the load counts against delivered/s.
  * Limits: rates are of a load on the same cores as the relay: only ratios of interleaved runs compare.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LedgerSummary } from './ledger.js';
 import { commandExists, projectRoot } from './programs.js';
@@ -73,16 +73,46 @@ export function loadFigures(summary: LedgerSummary): Figures {
 }
 
 const flushCalls = ['fsync', 'fdatasync', 'sync_file_range', 'msync', 'syncfs', 'sync'];
+/** LMDB writes its meta page through a descriptor opened with O_DSYNC: each such write is a flush, too. */
+const placedWrites = ['pwrite64', 'pwritev', 'pwritev2'];
+/** O_DSYNC in the flags line of /proc/<pid>/fdinfo, which is octal (include/uapi/asm-generic/fcntl.h). */
+const dataSyncFlag = 0o10000;
 
-/** Flushes per message: sync calls of all processes of the relay while a short load runs under strace. */
+/** Numbers of the descriptors that the processes hold open with O_DSYNC (or O_SYNC, which includes it). */
+function synchronousDescriptors(pids: readonly number[]): Set<string> {
+  const found = new Set<string>();
+  for (const pid of pids) {
+    try {
+      for (const descriptor of readdirSync(`/proc/${pid}/fdinfo`)) {
+        const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1];
+        if (flags !== undefined && (Number.parseInt(flags, 8) & dataSyncFlag) !== 0) found.add(descriptor);
+      }
+    } catch {
+      // processes and descriptors go while we look
+    }
+  }
+  return found;
+}
+
+/**
+ * Flushes per message: sync calls of all processes of the relay, and writes to synchronous descriptors, while a short
+ * load runs under strace.
+ */
 async function countFlushes(relay: RelayDriver, start: Partial<RelayStart>, load: Load, plan: Plan): Promise<number> {
   const log = join(projectRoot, `var/bench/strace-${process.pid}.log`);
   // --seccomp-bpf stops the processes at these calls only, so that the load keeps nearly its own speed.
-  const prefix = ['strace', '-f', '--seccomp-bpf', '-qq', '-o', log, '-e', `trace=${flushCalls.join(',')}`];
+  const traced = [...flushCalls, ...placedWrites].join(',');
+  const prefix = ['strace', '-f', '--seccomp-bpf', '-qq', '-s', '0', '-o', log, '-e', `trace=${traced}`];
   const session = await Session.open({ relay, start: { ...start, prefix } });
   const begun = new RegExp(`\\b(?:${flushCalls.join('|')})\\(`, 'g');
-  const calls = () => readFileSync(log, 'latin1').match(begun)?.length ?? 0;
+  const placed = new RegExp(`\\b(?:${placedWrites.join('|')})\\((\\d+)`, 'g');
   try {
+    const synchronous = synchronousDescriptors(session.account.pids());
+    const calls = () => {
+      const text = readFileSync(log, 'latin1');
+      const writes = [...text.matchAll(placed)].filter((match) => synchronous.has(match[1]!));
+      return (text.match(begun)?.length ?? 0) + writes.length;
+    };
     const before = calls();
     const { summary } = await session.run({ ...load, seconds: Math.min(plan.seconds, 3) });
     return (calls() - before) / summary.delivered;
