@@ -26,6 +26,8 @@ export interface Work {
 }
 
 export interface CommitQueueOptions {
+  /** Pause after a commit while more than one piece of work waits, ms; 0: none. */
+  readonly gather: number;
   /** Whether a failed commit is due to a full store. */
   isFull(error: unknown): Promise<boolean>;
   /** The store can no longer write. Called once. */
@@ -62,6 +64,11 @@ export class CommitQueue {
   /** The failure that stopped the store, null while it works. */
   get failure(): SluiceError | null {
     return this.fatal;
+  }
+
+  /** Pieces of work that wait for a later commit than the one under way. */
+  get waiting(): number {
+    return this.next.length;
   }
 
   /** Adds work to the open transaction or to the next one. */
@@ -131,6 +138,14 @@ export class CommitQueue {
     this.phase = 'idle';
     const next = this.next;
     if (next.length === 0) return;
+    if (this.options.gather > 0 && next.length > 1) {
+      this.phase = 'busy';
+      setTimeout(() => this.beginNext(), this.options.gather);
+    } else this.beginNext();
+  }
+
+  private beginNext(): void {
+    const next = this.next;
     this.next = [];
     this.begin(next);
   }

@@ -4,15 +4,15 @@
  * Contract: that of Spool. This class decides what is written and when it counts as done; the bytes are made by
  * record-codec.ts, transactions by commit-queue.ts, start-up by open-spool.ts and recovery.ts.
  *
- * A message that was never tried has a `message` row only. Such ids are held in memory (`fresh`), and `meta` holds a
- * low-water id at or below all of them, so that a start finds them without reading past the backlog. A message that was
- * tried has a `schedule` and a `state` row as well and costs no memory here. `large` knows how many chunks to remove.
+ * A message that was never tried has a `message` row only and its id in memory (fresh-messages.ts). One that was tried
+ * has a `schedule` and a `state` row as well and costs no memory here. `large` knows how many chunks to remove.
  */
 import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import type { QueueId } from '../core/queue-id.js';
-import { CommitQueue, type Work } from './commit-queue.js';
+import { CommitQueue } from './commit-queue.js';
 import { packPlain } from './envelope-codec.js';
+import { FreshMessages } from './fresh-messages.js';
 import { type PreparedLarge, prepareWhole, putWholeChunks, storeWindows, WHOLE_IN_MEMORY } from './large-store.js';
 import {
   CHUNK_BYTES,
@@ -25,7 +25,8 @@ import {
   encodeState,
   type InlineRow,
 } from './record-codec.js';
-import { readOpeningFacts, recoverMessages } from './recovery.js';
+import { type OpeningFacts, readOpeningFacts, recoverMessages } from './recovery.js';
+import { Removal, type RemovalOwner } from './removal.js';
 import { RowMemory } from './row-memory.js';
 import { Space } from './space.js';
 import type {
@@ -39,10 +40,7 @@ import type {
 } from './spool.js';
 import { ChunkedContent, type ChunkReader, InlineContent } from './stored-content.js';
 import type { Tables } from './tables.js';
-
-/** Pause between writes of the low-water id, ms, and the greatest number of fresh ids looked through for it. */
-const LOW_WATER_INTERVAL = 1_000;
-const LOW_WATER_LARGEST = 50_000;
+import { allSettledOrThrow, withDeadline } from './waiting.js';
 
 /** How long close waits for outstanding writes, ms. */
 const CLOSE_DEADLINE = 10_000;
@@ -52,6 +50,7 @@ export interface LmdbSpoolOptions {
   readonly file: string;
   readonly mapSize: number;
   readonly minFreeBytes: number;
+  readonly gather: number;
   readonly clock: Clock;
   readonly onFailure: (error: SluiceError) => void;
   readonly onDamage: (id: QueueId, reason: string) => void;
@@ -59,40 +58,33 @@ export interface LmdbSpoolOptions {
   readonly release: () => void;
 }
 
-export class LmdbSpool implements Spool, ChunkReader {
+export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
   private readonly tables: Tables;
   private readonly options: LmdbSpoolOptions;
   private readonly queue: CommitQueue;
   private readonly space: Space;
   private readonly memory = new RowMemory();
-  private readonly fresh = new Set<QueueId>();
+  private readonly fresh: FreshMessages;
   /** Removed, but the commit is not done. */
   private readonly removing = new Set<QueueId>();
   private readonly large: Map<QueueId, number>;
   private readonly quarantined: Set<QueueId>;
   private messages: number;
-  private lowWater: number;
-  private lowWaterAt = 0;
-  /** Recovery has told which messages are fresh; before that the low-water id is never raised. */
-  private knowsFresh = false;
-  /** A commit that may have lowered the low-water id was aborted: the next store writes it anew. */
-  private lowWaterLost = false;
-  private greatest = 0;
   private closed = false;
 
   /** For openSpool: `facts` and a first look at the disk come before. */
-  private constructor(options: LmdbSpoolOptions, facts: Awaited<ReturnType<typeof readOpeningFacts>>, space: Space) {
+  private constructor(options: LmdbSpoolOptions, facts: OpeningFacts, space: Space) {
     this.options = options;
     this.tables = options.tables;
     this.space = space;
     this.large = facts.large;
     this.quarantined = facts.quarantined;
     this.messages = facts.messages;
-    this.lowWater = facts.lowWater;
-    this.greatest = facts.greatestId;
+    this.fresh = new FreshMessages(options.tables, facts.lowWater, facts.greatestId);
     this.queue = new CommitQueue(options.tables, {
       isFull: (error) => space.isFull(error),
       onFatal: options.onFailure,
+      gather: options.gather,
     });
     for (const orphans of facts.orphans) this.queue.submit(orphans);
   }
@@ -132,8 +124,7 @@ export class LmdbSpool implements Spool, ChunkReader {
         write: () => this.putMessages(batch, prepared),
         done: () => resolve(this.stored(batch, prepared)),
         failed: (error) => {
-          for (const { envelope } of batch) this.fresh.delete(envelope.id);
-          this.lowWaterLost = true;
+          for (const { envelope } of batch) this.fresh.forget(envelope.id);
           reject(error);
         },
       });
@@ -199,14 +190,14 @@ export class LmdbSpool implements Spool, ChunkReader {
   async recover(each: (id: QueueId, due: number, held: boolean) => void): Promise<RecoveryReport> {
     this.refuseWhenDown();
     this.messages = 0;
-    const greatestId = await recoverMessages(this.tables, this.lowWater, this.quarantined, (id, due, held, fresh) => {
+    const greatestId = await recoverMessages(this.tables, this.fresh.from, this.quarantined, (id, due, held, fresh) => {
       this.messages += 1;
       if (fresh) this.fresh.add(id);
       each(id, due, held);
     });
-    this.greatest = Math.max(this.greatest, greatestId);
-    this.knowsFresh = true;
-    return { messages: this.messages, quarantined: this.quarantined.size, greatestId: this.greatest };
+    this.fresh.greatest = Math.max(this.fresh.greatest, greatestId);
+    this.fresh.complete();
+    return { messages: this.messages, quarantined: this.quarantined.size, greatestId: this.fresh.greatest };
   }
 
   list(after: QueueId, limit: number): QueueId[] {
@@ -234,7 +225,7 @@ export class LmdbSpool implements Spool, ChunkReader {
 
   async close(): Promise<void> {
     if (this.closed) return;
-    if (this.queue.failure === null) this.writeLowWater();
+    if (this.queue.failure === null) this.queue.submit({ settlement: true, id: 0, write: () => this.fresh.raiseNow() });
     await withDeadline(this.queue.flush(), CLOSE_DEADLINE);
     this.closed = true;
     await withDeadline(this.tables.environment.close(), CLOSE_DEADLINE);
@@ -251,31 +242,15 @@ export class LmdbSpool implements Spool, ChunkReader {
     if (!this.closed) this.quarantine(id, reason);
   }
 
-  /** The removal is durable. */
+  /** @internal Inside the commit of a removal. */
+  settling(): void {
+    // What still waits for a later commit has left `fresh` already: the low-water id must not pass it.
+    if (this.queue.waiting === 0) this.fresh.raise(this.options.clock.now());
+  }
+
+  /** @internal The removal is durable. */
   removed(id: QueueId): void {
     this.removing.delete(id);
-  }
-
-  /** Raises the low-water id where that is due; called inside a commit. */
-  raiseLowWater(): void {
-    const now = this.options.clock.now();
-    if (!this.knowsFresh || now - this.lowWaterAt < LOW_WATER_INTERVAL) return;
-    if (this.fresh.size > LOW_WATER_LARGEST) return;
-    this.lowWaterAt = now;
-    const lowest = this.lowestFresh();
-    if (lowest > this.lowWater) this.putLowWater(lowest);
-  }
-
-  /** One past everything ever stored when nothing is fresh; a smaller id that comes later lowers it again. */
-  private lowestFresh(): QueueId {
-    let lowest = this.greatest + 1;
-    for (const id of this.fresh) if (id < lowest) lowest = id;
-    return lowest;
-  }
-
-  private putLowWater(lowest: QueueId): Promise<boolean> {
-    this.lowWater = lowest;
-    return this.tables.meta.put('low-water', packPlain({ id: lowest }));
   }
 
   private putMessages(
@@ -284,22 +259,17 @@ export class LmdbSpool implements Spool, ChunkReader {
   ): Promise<boolean> | undefined {
     const { tables } = this;
     let committed: Promise<boolean> | undefined;
-    let lowest = this.lowWater;
+    let lowest = Number.POSITIVE_INFINITY;
     for (let at = 0; at < batch.length; at++) {
       const { id, content } = batch[at]!.envelope;
       const ready = prepared[at]!;
       committed = tables.message.put(id, ready.row);
       if ('checksums' in ready && ready.inline !== null) putWholeChunks(tables, id, content.size, ready.inline);
       if (id < lowest) lowest = id;
-      if (id > this.greatest) this.greatest = id;
-      // Fresh from here on, not from the commit on: the low-water id must never pass a message that is on its way.
       this.fresh.add(id);
     }
-    if (this.lowWaterLost) {
-      this.lowWaterLost = false;
-      void this.putLowWater(this.knowsFresh ? this.lowestFresh() : 0);
-    } else if (lowest < this.lowWater) void this.putLowWater(lowest);
-    else this.raiseLowWater();
+    this.fresh.stored(lowest);
+    this.settling();
     return committed;
   }
 
@@ -356,62 +326,8 @@ export class LmdbSpool implements Spool, ChunkReader {
     this.options.onDamage(id, reason);
   }
 
-  private writeLowWater(): void {
-    const lowest = this.lowestFresh();
-    if (!this.knowsFresh || this.lowWaterLost || lowest <= this.lowWater || this.fresh.size > LOW_WATER_LARGEST) return;
-    this.queue.submit({ settlement: true, id: 0, write: () => this.putLowWater(lowest) });
-  }
-
   private refuseWhenDown(): void {
     if (this.queue.failure !== null) throw this.queue.failure;
     if (this.closed) throw new SluiceError('spool-failed', 'the spool is closed', { temporary: true });
   }
-}
-
-/** The removal of a message; a class because there is one for every message. */
-class Removal implements Work {
-  readonly settlement = true;
-  readonly id: QueueId;
-  private readonly spool: LmdbSpool;
-  private readonly tables: Tables;
-  private readonly fresh: boolean;
-  private readonly chunks: number;
-
-  constructor(spool: LmdbSpool, tables: Tables, id: QueueId, fresh: boolean, chunks: number) {
-    this.spool = spool;
-    this.tables = tables;
-    this.id = id;
-    this.fresh = fresh;
-    this.chunks = chunks;
-  }
-
-  write(): Promise<boolean> {
-    const { tables, id } = this;
-    const committed = tables.message.remove(id);
-    if (!this.fresh) {
-      void tables.schedule.remove(id);
-      void tables.state.remove(id);
-    }
-    for (let n = 0; n < this.chunks; n++) void tables.chunk.remove([id, n]);
-    this.spool.raiseLowWater();
-    return committed;
-  }
-
-  done(): void {
-    this.spool.removed(this.id);
-  }
-}
-
-/** Waits for all, then throws the first failure: nothing may still be under way when a batch is refused. */
-async function allSettledOrThrow(all: readonly Promise<void>[]): Promise<void> {
-  for (const settled of await Promise.allSettled(all)) if (settled.status === 'rejected') throw settled.reason;
-}
-
-async function withDeadline(work: Promise<void>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([work, deadline]);
-  clearTimeout(timer);
 }
