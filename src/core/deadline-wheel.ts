@@ -66,6 +66,8 @@ export class DeadlineWheel {
       const due = [...slot];
       slot.clear();
       for (const entry of due) {
+        // One that expired before it in this round may have taken it out.
+        if (this.slotOf.get(entry) !== slot) continue;
         this.slotOf.delete(entry);
         if (entry.deadline <= now) entry.expire(now);
         else this.add(entry);

@@ -1,7 +1,8 @@
 /**
  * Delivery: the pools of all destinations.
  *
- * A destination's pool exists while it has jobs or connections. `drain` lets transactions under way finish.
+ * A destination's pool exists while it has jobs or connections, or remembers a host that is better left alone; those are
+ * swept when pools have become many. `drain` lets transactions under way finish.
  */
 import type { Clock } from '../core/clock.js';
 import type { DeadlineWheel } from '../core/deadline-wheel.js';
@@ -48,13 +49,19 @@ export interface PoolEnvironment extends DeliveryOptions {
   connections: number;
   draining: boolean;
   poolEmpty(pool: DestinationPool): void;
+  /** The last connection of all pools is closed. */
+  allGone(): void;
 }
+
+/** Pools without jobs and connections are looked for when there are this many, then at twice what is left. */
+const SWEEP_FROM = 256;
 
 export class Delivery {
   private readonly pools = new Map<string, DestinationPool>();
   private readonly environment: PoolEnvironment;
   private readonly scheduler: Pick<Scheduler, 'finish' | 'requeue' | 'splitOff' | 'forget'>;
   private onDrained: (() => void) | null = null;
+  private sweepAt = SWEEP_FROM;
 
   constructor(options: DeliveryOptions, scheduler: Pick<Scheduler, 'finish' | 'requeue' | 'splitOff' | 'forget'>) {
     this.scheduler = scheduler;
@@ -65,6 +72,7 @@ export class Delivery {
       connections: 0,
       draining: false,
       poolEmpty: (pool) => this.poolEmpty(pool),
+      allGone: () => this.onDrained?.(),
     };
   }
 
@@ -79,6 +87,7 @@ export class Delivery {
     if (pool === undefined) {
       pool = new DestinationPool(queue, this.environment.siteOf(queue.key), this.environment);
       this.pools.set(queue.key, pool);
+      if (this.pools.size >= this.sweepAt) this.sweep();
     }
     pool.dispatch();
   }
@@ -95,13 +104,19 @@ export class Delivery {
         resolve();
       };
     });
+    this.onDrained = null;
     for (const pool of [...this.pools.values()]) pool.abort('the engine is shutting down');
   }
 
   private poolEmpty(pool: DestinationPool): void {
     if (!pool.isEmpty || this.pools.get(pool.queue.key) !== pool) return;
+    if (pool.isResting(this.environment.clock.now())) return;
     this.pools.delete(pool.queue.key);
     this.scheduler.forget(pool.queue);
-    if (this.environment.connections === 0) this.onDrained?.();
+  }
+
+  private sweep(): void {
+    for (const pool of [...this.pools.values()]) this.poolEmpty(pool);
+    this.sweepAt = Math.max(SWEEP_FROM, this.pools.size * 2);
   }
 }

@@ -19,6 +19,8 @@ import { isTooManyRecipients, outcomeOf, ownOutcome } from './verdicts.js';
 
 /** How often a job may find its kept connection gone before that counts as an attempt. */
 const MAX_REQUEUES = 3;
+/** Least time between two looks for the hosts of a site, ms: a short TTL or a name server that fails is no busy loop. */
+const MIN_RESOLVE_INTERVAL = 1000;
 
 export class DestinationPool implements ConnectionOwner {
   readonly queue: DestinationQueue;
@@ -30,6 +32,9 @@ export class DestinationPool implements ConnectionOwner {
   private order: HostState[] = [];
   private resolved: Extract<SiteHosts, { kind: 'hosts' }> | null = null;
   private resolving = false;
+  /** Hosts are not looked for before this, engine clock ms. */
+  private resolveAgain = 0;
+  private dispatching = false;
   /** Connections being made. */
   private dialling = 0;
   private readonly all = new Set<UpstreamConnection>();
@@ -45,24 +50,34 @@ export class DestinationPool implements ConnectionOwner {
     return this.queue.jobs.length === 0 && this.connections === 0 && !this.resolving;
   }
 
+  /** A host is known to fail, and is left alone for now. */
+  isResting(now: number): boolean {
+    return this.order.some((host) => host.restUntil > now);
+  }
+
   /** Hands out what waits, as far as connections allow. */
   dispatch(): void {
     const { jobs } = this.queue;
-    if (jobs.length === 0 || this.environment.draining) return;
+    if (jobs.length === 0 || this.environment.draining || this.dispatching) return;
     const now = this.environment.clock.now();
     if (this.resolved === null || this.resolved.expires <= now) {
-      this.resolve();
+      this.resolve(now);
       if (this.resolved === null) return;
     }
-    let uncovered = jobs.length - this.dialling;
-    while (uncovered > 0) {
-      const host = this.resolved.order === 'balance' ? pickBalanced(this.order, now) : pickPreferred(this.order, now);
+    // Starting a job may put another one into this queue; that one is taken by this loop and not by one inside it.
+    this.dispatching = true;
+    while (jobs.length > 0) {
+      const mayDial = jobs.length > this.dialling && this.connections < this.resolved.limit;
+      const host =
+        this.resolved.order === 'balance'
+          ? pickBalanced(this.order, now, mayDial)
+          : pickPreferred(this.order, now, mayDial);
       if (host === undefined) break;
-      if (host.idle.length > 0) this.start(host.idle.pop()!);
-      else if (this.connections >= this.resolved.limit) break;
-      else this.dial(host);
-      uncovered--;
+      const idle = host.idle.pop();
+      if (idle === undefined) this.dial(host);
+      else if (!this.start(idle)) this.release(idle);
     }
+    this.dispatching = false;
     if (this.connections === 0 && jobs.length > 0) this.deferAll(now);
   }
 
@@ -114,7 +129,10 @@ export class DestinationPool implements ConnectionOwner {
       job,
       job.recipients.map(() => outcome),
     );
-    this.release(connection);
+    // Not from within `start`: a queue full of mail that this host cannot take must not recurse.
+    setImmediate(() => {
+      if (connection.free) this.release(connection);
+    });
   }
 
   jobLost(
@@ -124,8 +142,8 @@ export class DestinationPool implements ConnectionOwner {
     untouched: boolean,
     uncertain: boolean,
   ): void {
-    if (untouched && this.requeue(job)) return;
     if (uncertain) this.environment.events.uncertain(job, connection.host.name);
+    if (untouched && this.requeue(job)) return;
     const outcome = ownOutcome('deferred', '4.4.2', reason, connection.host.name);
     this.conclude(
       connection,
@@ -147,7 +165,13 @@ export class DestinationPool implements ConnectionOwner {
       job,
       job.recipients.map(() => outcome),
     );
-    if (connection.session.idle) this.release(connection);
+    if (connection.free) this.release(connection);
+  }
+
+  leaving(connection: UpstreamConnection): void {
+    const { idle } = this.stateOf(connection);
+    const at = idle.indexOf(connection);
+    if (at >= 0) idle.splice(at, 1);
   }
 
   gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void {
@@ -156,26 +180,38 @@ export class DestinationPool implements ConnectionOwner {
     this.environment.connections--;
     state.connections--;
     this.all.delete(connection);
-    const idle = state.idle.indexOf(connection);
-    if (idle >= 0) state.idle.splice(idle, 1);
-    if (!connection.established) {
-      this.dialling--;
+    this.leaving(connection);
+    if (!connection.established) this.dialling--;
+    if (!connection.established && !this.environment.draining) {
       const words = reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`;
       const now = this.environment.clock.now();
-      state.failed(words, now, this.environment.hostRest);
+      state.failed(words, now, this.environment.hostRest, connection.openedAt);
       this.environment.events.hostFailed(connection.host, words);
     }
     // Not from within the wire's callback: a host that fails at once must not recurse.
     if (this.queue.jobs.length > 0) setImmediate(() => this.dispatch());
     else if (this.isEmpty) this.environment.poolEmpty(this);
+    if (this.environment.connections === 0) this.environment.allGone();
   }
 
-  private start(connection: UpstreamConnection): void {
-    const job = this.queue.jobs.shift()!;
+  /** Gives a connection the next job; false when there is none. */
+  private start(connection: UpstreamConnection): boolean {
+    const job = this.nextJob();
+    if (job === undefined) return false;
     const peerLimit = connection.session.capabilities.maxRecipients;
     const limit = peerLimit > 0 ? Math.min(peerLimit, this.environment.maxRecipients) : this.environment.maxRecipients;
     if (job.recipients.length > limit) this.environment.scheduler.splitOff(job, job.recipients.slice(limit));
     connection.deliver(job);
+    return true;
+  }
+
+  /** The next job that is still to be done: the queue may have been told to hold or delete its message. */
+  private nextJob(): DeliveryJob | undefined {
+    for (;;) {
+      const job = this.queue.jobs.shift();
+      if (job === undefined || !(job.message.removed || job.message.held)) return job;
+      this.environment.scheduler.finish(job, []);
+    }
   }
 
   /** A connection is free: the next job, a rest, or the end of it. */
@@ -187,9 +223,10 @@ export class DestinationPool implements ConnectionOwner {
       maxMessages > 0 ? Math.min(maxMessages, environment.messagesPerConnection) : environment.messagesPerConnection;
     const worn =
       session.transactions >= most || environment.clock.now() - connection.openedAt >= environment.connectionAge;
-    if (worn || environment.draining) connection.quit();
-    else if (this.queue.jobs.length > 0) this.start(connection);
-    else {
+    if (worn || environment.draining) {
+      connection.quit();
+      this.dispatch();
+    } else if (!this.start(connection)) {
       this.stateOf(connection).idle.push(connection);
       connection.rest(environment.idleTime);
     }
@@ -221,11 +258,13 @@ export class DestinationPool implements ConnectionOwner {
     return this.states.get(keyOf(connection.host))!;
   }
 
-  private resolve(): void {
-    if (this.resolving) return;
+  private resolve(now: number): void {
+    if (this.resolving || now < this.resolveAgain) return;
     this.resolving = true;
     void this.site.resolve().then((found) => {
       this.resolving = false;
+      if (this.resolved !== null || found.kind === 'hosts')
+        this.resolveAgain = this.environment.clock.now() + MIN_RESOLVE_INTERVAL;
       if (found.kind === 'hosts') this.adopt(found);
       else if (this.resolved === null || !found.temporary) this.refuseAll(found);
       // A site that was known goes on with what is known while the name servers are out.
@@ -254,10 +293,12 @@ export class DestinationPool implements ConnectionOwner {
 
   /** No host can be reached now. */
   private deferAll(now: number): void {
-    const resting = this.order.filter((host) => host.restUntil > now);
-    const last = resting.at(-1);
-    if (last === undefined) return;
-    this.concludeWaiting(ownOutcome('deferred', '4.4.1', last.lastFailure, last.site.name));
+    const last = this.order.filter((host) => host.restUntil > now).at(-1);
+    this.concludeWaiting(
+      last === undefined
+        ? ownOutcome('deferred', '4.4.1', 'no host to deliver to', '')
+        : ownOutcome('deferred', '4.4.1', last.lastFailure, last.site.name),
+    );
   }
 
   private concludeWaiting(outcome: Outcome): void {

@@ -20,14 +20,15 @@ export class HostState {
   /** For smooth weighted round robin. */
   credit = 0;
   private failures = 0;
+  private failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(site: SiteHost) {
     this.site = site;
   }
 
-  /** A connection can be had at once or dialled. */
-  isAvailable(now: number): boolean {
-    return this.idle.length > 0 || (this.restUntil <= now && this.connections < this.site.limit);
+  /** A connection can be had at once or, where one more is allowed, dialled. */
+  isAvailable(now: number, mayDial: boolean): boolean {
+    return this.idle.length > 0 || (mayDial && this.restUntil <= now && this.connections < this.site.limit);
   }
 
   /** A connection became usable. */
@@ -36,9 +37,15 @@ export class HostState {
     this.restUntil = 0;
   }
 
-  /** A connection failed before it became usable. `rest`: ms after the first failure; doubles with each more. */
-  failed(reason: string, now: number, rest: number): void {
-    this.failures++;
+  /**
+   * A connection begun at `begunAt` failed before it became usable. `rest`: ms after the first failure; doubles with each
+   * more. Those that were being made together count as one failure.
+   */
+  failed(reason: string, now: number, rest: number, begunAt: number): void {
+    if (begunAt >= this.failedAt) {
+      this.failures++;
+      this.failedAt = now;
+    }
     this.lastFailure = reason;
     this.restUntil = now + Math.min(MAX_REST, rest * 2 ** Math.min(this.failures - 1, 6));
   }
@@ -48,12 +55,12 @@ export class HostState {
  * The next host by smooth weighted round robin (the algorithm of nginx): every available host gains its weight, the
  * richest is chosen and pays the sum.
  */
-export function pickBalanced(hosts: readonly HostState[], now: number): HostState | undefined {
-  if (hosts.length === 1) return hosts[0]!.isAvailable(now) ? hosts[0] : undefined;
+export function pickBalanced(hosts: readonly HostState[], now: number, mayDial: boolean): HostState | undefined {
+  if (hosts.length === 1) return hosts[0]!.isAvailable(now, mayDial) ? hosts[0] : undefined;
   let best: HostState | undefined;
   let total = 0;
   for (const host of hosts) {
-    if (!host.isAvailable(now)) continue;
+    if (!host.isAvailable(now, mayDial)) continue;
     host.credit += host.site.weight;
     total += host.site.weight;
     if (best === undefined || host.credit > best.credit) best = host;
@@ -63,7 +70,7 @@ export function pickBalanced(hosts: readonly HostState[], now: number): HostStat
 }
 
 /** The most preferred host that can be used now. */
-export function pickPreferred(hosts: readonly HostState[], now: number): HostState | undefined {
-  for (const host of hosts) if (host.isAvailable(now)) return host;
+export function pickPreferred(hosts: readonly HostState[], now: number, mayDial: boolean): HostState | undefined {
+  for (const host of hosts) if (host.isAvailable(now, mayDial)) return host;
   return undefined;
 }

@@ -62,13 +62,17 @@ function refusal(reason: string): { refusal: PlanRefusal } {
 }
 
 async function hasAsciiHeader(content: StoredContent): Promise<boolean> {
+  // A blank line may lie across two pieces, or be the first line.
+  let tail: Buffer = CRLF;
   for (let offset = 0; offset < content.size; ) {
     const piece = await content.read(offset);
-    const end = piece.indexOf(BLANK_LINE);
+    const seam = Buffer.concat([tail, piece.subarray(0, BLANK_LINE.length - 1)]).indexOf(BLANK_LINE);
+    const end = seam >= 0 ? Math.max(0, seam - tail.length) : piece.indexOf(BLANK_LINE);
     const header = end < 0 ? piece : piece.subarray(0, end);
     for (const byte of header) if (byte > 127) return false;
     if (end >= 0) return true;
     offset += piece.length;
+    tail = Buffer.concat([tail, piece.subarray(-(BLANK_LINE.length - 1))]).subarray(-(BLANK_LINE.length - 1));
   }
   return true;
 }

@@ -73,7 +73,8 @@ export function planTransaction(
 function deliveryAddress(address: string, smtpUtf8: boolean): string {
   if (smtpUtf8 || !NON_ASCII.test(address)) return address;
   const at = address.lastIndexOf('@');
-  return `${address.slice(0, at)}@${domainToASCII(address.slice(at + 1))}`;
+  const domain = domainToASCII(address.slice(at + 1));
+  return domain === '' ? address : `${address.slice(0, at)}@${domain}`;
 }
 
 function rcptCommand(recipient: Recipient, address: string, capabilities: Capabilities): string {

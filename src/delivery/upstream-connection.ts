@@ -40,6 +40,8 @@ export interface ConnectionOwner {
   ): void;
   /** The content could not be read from the spool. */
   jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void;
+  /** It says goodbye: no more jobs for it. */
+  leaving(connection: UpstreamConnection): void;
   gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void;
 }
 
@@ -93,7 +95,12 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     return this.connecting ? this.connectDeadline : Math.min(this.session.deadline, this.idleDeadline);
   }
 
-  /** Takes a job; only when ready and idle. */
+  /** Open, greeted and without a job. */
+  get free(): boolean {
+    return !this.closed && this.job === null && this.session.idle;
+  }
+
+  /** Takes a job; only when free. */
   deliver(job: DeliveryJob): void {
     const { envelope, content } = job.message;
     this.job = job;
@@ -115,6 +122,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   quit(): void {
     this.idleDeadline = Number.POSITIVE_INFINITY;
     if (this.session.idle) {
+      this.owner.leaving(this);
       this.session.quit(this.clock.now());
       this.wheel.add(this);
     } else this.over('closed', null);
@@ -136,6 +144,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
 
   connected(): void {
     this.connecting = false;
+    this.session.connected(this.clock.now());
   }
 
   received(chunk: Buffer, start: number, end: number): void {
@@ -192,7 +201,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.content = null;
     this.facts = null;
     this.owner.jobDone(this, job, verdicts);
-    if (!this.session.usable) this.over('the session ended with the transaction', verdicts.at(-1)?.reply ?? null);
+    if (this.session.ended) this.over('the session ended with the transaction', verdicts.at(-1)?.reply ?? null);
   }
 
   over(reason: string, reply: PeerReply | null): void {

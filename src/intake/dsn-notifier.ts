@@ -1,8 +1,8 @@
 /**
  * Notifications of our own: made, stored like any accepted message, and queued for the original sender.
  *
- * Contract (Notifier): resolves when the notification is durable, rejects when it cannot be stored or the original
- * cannot be read now. Of the original only as much is read as the notice can give back.
+ * Contract (Notifier): resolves when the notification is durable, rejects when it cannot be stored now. Of the original
+ * only as much is read as the notice can give back; where it can no longer be read, what came before that.
  */
 import type { Clock } from '../core/clock.js';
 import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
@@ -93,7 +93,8 @@ export class DsnNotifier implements Notifier {
     const pieces: Buffer[] = [];
     let offset = 0;
     while (offset < content.size && offset <= DEFAULT_MAX_RETURNED) {
-      const piece = await content.read(offset);
+      const piece = await content.read(offset).catch(() => null);
+      if (piece === null) return { content: Buffer.concat(pieces), complete: false };
       offset += piece.length;
       pieces.push(convert === null ? piece : convert(piece));
     }

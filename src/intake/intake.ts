@@ -123,7 +123,7 @@ export class Intake {
     if (inline !== null) {
       this.store(
         batch,
-        batch.map((incoming) => inline(incoming.request)),
+        batch.map((incoming) => prepareOne(inline, incoming.request)),
       );
       return;
     }
@@ -214,5 +214,14 @@ export class Intake {
     if (this.inFlight > 0 || this.idle === null) return;
     this.idle();
     this.idle = null;
+  }
+}
+
+/** One message that cannot be prepared must not take the others of its turn with it. */
+function prepareOne(inline: PrepareInline, request: PrepareRequest): PreparedMessage | SluiceError {
+  try {
+    return inline(request);
+  } catch (error) {
+    return new SluiceError('prepare-failed', messageOf(error), { temporary: true, cause: error });
   }
 }

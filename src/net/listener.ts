@@ -41,6 +41,8 @@ export class ConnectionCount {
   }
 }
 
+/** How long a refused client may take to read why, ms. */
+const LINGER = 5000;
 /** Connections waiting to be accepted; the kernel cuts it to net.core.somaxconn. */
 const BACKLOG = 4096;
 
@@ -100,6 +102,9 @@ function refuse(socket: net.Socket): void {
   socket.on('error', () => {});
   socket.end(replies.tooManyConnections.bytes);
   socket.resume();
+  // Half-open is allowed, so a client that never closes would keep its descriptor, and it is not counted.
+  const timer = setTimeout(() => socket.destroy(), LINGER).unref();
+  socket.on('close', () => clearTimeout(timer));
 }
 
 const WORDS: Record<string, string> = {

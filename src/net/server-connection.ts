@@ -2,7 +2,7 @@
  * One client: a socket and a server session on it.
  *
  * Replies of one turn leave in one write. Bytes that come while a message is with intake are kept (bounded: reading
- * stops) and fed when it is answered. Every connection is in the deadline wheel from its first to its last moment.
+ * stops) and fed when it is answered. A client that does not read its replies is not read from either. Every connection is in the deadline wheel from its first to its last moment.
  */
 import type net from 'node:net';
 import type { Clock } from '../core/clock.js';
@@ -49,6 +49,8 @@ export class ServerConnection implements ServerHost, Deadlined {
   private closing = false;
   private gone = false;
   private clientDone = false;
+  /** Replies wait for the client to read. */
+  private choked = false;
   private lingerUntil = Number.POSITIVE_INFINITY;
 
   constructor(socket: net.Socket, address: string, port: number, relays: boolean, environment: ConnectionEnvironment) {
@@ -63,6 +65,10 @@ export class ServerConnection implements ServerHost, Deadlined {
     this.socket.on('error', () => this.lost());
     this.socket.on('end', () => this.ended());
     this.socket.on('close', () => this.lost());
+    this.socket.on('drain', () => {
+      this.choked = false;
+      if (this.kept === null) this.socket.resume();
+    });
     environment.wheel.add(this);
     this.turn(() => this.session.greet());
   }
@@ -91,7 +97,7 @@ export class ServerConnection implements ServerHost, Deadlined {
       if (kept === null || this.closing) return;
       this.kept = null;
       this.feed(kept, 0, kept.length);
-      if (this.kept === null) this.socket.resume();
+      if (this.kept === null && !this.choked) this.socket.resume();
     });
     if (this.clientDone) this.ended();
   }
@@ -147,7 +153,7 @@ export class ServerConnection implements ServerHost, Deadlined {
     this.feed(chunk, 0, length);
     this.feeding = false;
     this.afterTurn();
-    return this.kept === null;
+    return this.kept === null && !this.choked;
   }
 
   private feed(chunk: Buffer, start: number, end: number): void {
@@ -178,7 +184,7 @@ export class ServerConnection implements ServerHost, Deadlined {
     if (out === null || this.gone) return;
     this.out = null;
     this.more = null;
-    this.socket.write(more === null ? out : Buffer.concat(more));
+    if (!this.socket.write(more === null ? out : Buffer.concat(more))) this.choked = true;
   }
 
   /** The client will send no more; a message of its that is still with intake is answered first. */

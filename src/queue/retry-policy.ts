@@ -29,10 +29,11 @@ export function nextAttempt(
   const wait = Math.min(policy.max, policy.min * 2 ** Math.min(attempts - 1, 40));
   const jittered = wait * (1 + JITTER * (2 * random - 1));
   const expiry = receivedAt + policy.expire;
-  return now >= expiry ? now : Math.min(now + jittered, Math.max(expiry, now + 1000));
+  // Past the expiry only mail is left whose notification could not be stored: it waits like any other.
+  return now >= expiry ? now + jittered : Math.min(now + jittered, Math.max(expiry, now + 1000));
 }
 
 /** The message has reached the end of its time. */
 export function isExpired(policy: RetryPolicy, receivedAt: number, now: number): boolean {
-  return now - receivedAt >= policy.expire;
+  return now >= receivedAt + policy.expire;
 }

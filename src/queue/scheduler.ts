@@ -96,9 +96,7 @@ export class Scheduler {
       this.waiting.push(message.envelope.receivedAt, message.id);
       return;
     }
-    this.active.set(message.id, message);
-    this.memoryUsed += message.cost;
-    this.split(message);
+    this.activate(message);
   }
 
   /** Outcomes of a job, parallel to its recipients. */
@@ -148,6 +146,12 @@ export class Scheduler {
     if (this.dueTimer !== null) clearTimeout(this.dueTimer);
     this.dueTimer = null;
     this.writeProgress();
+  }
+
+  private activate(message: QueuedMessage): void {
+    this.active.set(message.id, message);
+    this.memoryUsed += message.cost;
+    this.split(message);
   }
 
   private split(message: QueuedMessage): void {
@@ -235,7 +239,8 @@ export class Scheduler {
         // Gone meanwhile, held, or deferred again: then a later entry stands for it.
         if (stored === undefined || this.stopped || this.active.has(id)) return;
         if (stored.state !== null && (stored.state.held || stored.state.due > this.options.clock.now() + 1)) return;
-        this.add(new QueuedMessage(stored.envelope, stored.content, stored.state));
+        // Memory was asked before it was read; asking again would read a large one over and over.
+        this.activate(new QueuedMessage(stored.envelope, stored.content, stored.state));
       })
       .catch((error: unknown) => {
         this.loading.delete(id);

@@ -52,7 +52,19 @@ export interface ClientSessionOptions {
   readonly dataTimeout: number;
 }
 
-type Phase = 'greeting' | 'ehlo' | 'helo' | 'idle' | 'reset' | 'mail' | 'rcpt' | 'data' | 'content' | 'empty' | 'quit' | 'over';
+type Phase =
+  | 'greeting'
+  | 'ehlo'
+  | 'helo'
+  | 'idle'
+  | 'reset'
+  | 'mail'
+  | 'rcpt'
+  | 'data'
+  | 'content'
+  | 'empty'
+  | 'quit'
+  | 'over';
 
 /** Longest wait for the reply to QUIT, ms: nothing depends on it. */
 const QUIT_TIMEOUT = 2000;
@@ -96,6 +108,11 @@ export class ClientSession {
     return this.phase !== 'over' && this.phase !== 'quit';
   }
 
+  /** The session is over; the connection is of no more use. */
+  get ended(): boolean {
+    return this.phase === 'over';
+  }
+
   /** A transaction is under way and nothing of it has been answered: on a kept connection it may be sent again elsewhere. */
   get unanswered(): boolean {
     return this.plan !== null && this.mailReply === null;
@@ -103,7 +120,8 @@ export class ClientSession {
 
   /** The whole content was handed over, so that the peer may have the message although no reply came. */
   get uncertain(): boolean {
-    return this.plan !== null && this.contentDone && this.accepted > 0;
+    // Content sent behind pipelined commands (BDAT) may have been taken before anything was answered.
+    return this.plan !== null && this.contentDone && this.verdicts.includes(undefined);
   }
 
   /** What the session waits for, for reasons: `greeting`, `reply to MAIL` ... */
@@ -111,10 +129,16 @@ export class ClientSession {
     return this.phase === 'greeting' ? 'the greeting' : `the reply to ${PHASE_NAMES[this.phase] ?? this.phase}`;
   }
 
+  /** The connection is made: the wait for the greeting begins. */
+  connected(now: number): void {
+    this.deadline = now + this.options.replyTimeout;
+  }
+
   feed(chunk: Buffer, start: number, end: number, now: number): void {
     if (this.phase === 'over') return;
     this.now = now;
-    if (!this.parser.feed(chunk, start, end, this.take)) this.end(`${this.waitingFor}: the host sent what is no SMTP reply`, null);
+    if (!this.parser.feed(chunk, start, end, this.take))
+      this.end(`${this.waitingFor}: the host sent what is no SMTP reply`, null);
   }
 
   /** Begins a transaction; only when idle. */
@@ -193,7 +217,7 @@ export class ClientSession {
         return this.onContent(reply);
       case 'empty':
         // The reply to a transaction without recipients that had to be ended; a 2xx delivered nothing.
-        return this.finish();
+        return reply.code === 421 ? this.finishOver() : this.finish();
       case 'quit':
         return this.end('quit', reply);
       default:
@@ -252,7 +276,9 @@ export class ClientSession {
     }
     const more = this.nextRcpt < plan.rcpts.length;
     if (this.capabilities.pipelining) {
-      if (!more) this.phase = plan.transfer === 'data' ? 'data' : 'content';
+      if (more) return true;
+      this.phase = plan.transfer === 'data' ? 'data' : 'content';
+      if (plan.transfer === 'bdat') this.deadline = this.now + this.options.dataTimeout;
       return true;
     }
     if (more) {

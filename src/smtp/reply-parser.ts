@@ -8,7 +8,7 @@
 /** One reply: all its lines. */
 export interface PeerReply {
   readonly code: number;
-  /** Text of the lines without codes, joined with one space; control characters replaced. */
+  /** Text of the lines without codes, joined with one space, cut at a bound; control characters replaced. */
   readonly text: string;
   /** Text lines as they came, for EHLO. */
   readonly lines: readonly string[];
@@ -17,6 +17,8 @@ export interface PeerReply {
 /** Longest line kept, bytes; RFC 5321 says 512, real hosts send more. */
 const MAX_LINE = 4096;
 const MAX_LINES = 128;
+/** Longest text of a reply, in logs and in the spool for each recipient. */
+const MAX_TEXT = 1024;
 
 const CR = 13;
 const LF = 10;
@@ -84,7 +86,8 @@ export class ReplyParser {
 
   private finish(): PeerReply {
     const lines = this.lines;
-    const text = lines.length === 1 ? lines[0]! : lines.join(' ');
+    const all = lines.length === 1 ? lines[0]! : lines.join(' ');
+    const text = all.length > MAX_TEXT ? all.slice(0, MAX_TEXT) : all;
     this.lines = [];
     return { code: this.code, text: /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, '?') : text, lines };
   }
