@@ -40,7 +40,7 @@ export class HeaderScan {
   count = 0;
   /** First byte of each entry. */
   starts = new Int32Array(64);
-  /** Just past the field name; meaningless where there is no name. */
+  /** Just past the field name, or the bytes of a line that is no field that could be one. */
   nameEnds = new Int32Array(64);
   /** The colon, -1 for an entry that is no field. */
   colons = new Int32Array(64);
@@ -117,7 +117,11 @@ export class HeaderScan {
 
   /** Whether entry `index` is a field of this name. */
   is(index: number, name: FieldName): boolean {
-    if (this.hashes[index] !== name.hash || this.colons[index]! < 0) return false;
+    return this.hashes[index] === name.hash && this.colons[index]! >= 0 && this.beginsWith(index, name);
+  }
+
+  /** Whether entry `index` begins with this name, be it a field or a line without a colon where one belongs. */
+  beginsWith(index: number, name: FieldName): boolean {
     const { lower } = name;
     const start = this.starts[index]!;
     if (this.nameEnds[index]! - start !== lower.length) return false;

@@ -87,7 +87,7 @@ export class DkimSigner {
 
   /**
    * The DKIM-Signature fields for a message, '' when there is no key for its author. The author is the first address of
-   * the one From field; a message with no or several From fields, or no address in it, is not signed. A domain without
+   * the one From field; a message with no, several or malformed From fields, or no address in it, is not signed. A domain without
    * keys is signed for by the nearest domain above it that has some.
    * @param headers - the header as it will be sent, in parts from top to bottom.
    * @param bodyFrom - content offset at which the body begins.
@@ -135,8 +135,9 @@ export class DkimSigner {
     let found = false;
     for (const scan of headers) {
       for (let i = 0; i < scan.count; i++) {
-        if (!scan.is(i, FROM)) continue;
-        if (found) return undefined;
+        if (!scan.beginsWith(i, FROM)) continue;
+        // Also a "From" whose colon is on the next line, which some readers take for the author.
+        if (found || scan.colons[i]! < 0) return undefined;
         found = true;
         value = scan.value(i);
       }

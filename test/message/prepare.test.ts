@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { NO_HEADER_RULES, parseHeaderRules } from '../../src/message/header-rules.js';
+import { createPreparer } from '../../src/message/prepare.js';
+import type { PrepareConfig } from '../../workers/contract.js';
+import { countDotLines, joined, place, requestFor } from './content-fixture.js';
+import { makeKey } from './dkim-keys.js';
+
+const config: PrepareConfig = {
+  hostname: 'mx.example',
+  rules: NO_HEADER_RULES,
+  keys: [],
+  maxHeaderSize: 65_536,
+  maxHops: 5,
+};
+const plain = createPreparer(config);
+const RECEIVED =
+  'Received: from client.example ([192.0.2.7])\r\n\tby mx.example with ESMTP id FQZ3K1B2C4\r\n\tfor <rcpt@example.net>; Tue, 01 Jul 2025 09:03:07 +0000\r\n';
+const DATE = 'Date: Tue, 01 Jul 2025 09:03:07 +0000\r\n';
+
+function prepared(text: string, changes: Parameters<typeof requestFor>[1] = {}, preparer = plain) {
+  const bytes = Buffer.from(text, 'latin1');
+  const placed = place(bytes, 64, true);
+  const answer = preparer.prepare(requestFor(placed, changes), placed.memory);
+  return { ...answer, text: joined(bytes, answer).toString('latin1') };
+}
+
+describe('prepare', () => {
+  it('puts Received on top and keeps every byte', () => {
+    const text = 'Date: x\r\nMessage-ID: <a>\r\nFrom: a@b\r\n\r\nbody\r\n';
+    const answer = prepared(text);
+    expect(answer).toMatchObject({ status: 'ok', resumeAt: 0 });
+    expect(answer.text).toBe(RECEIVED + text);
+  });
+
+  it('adds Date and Message-ID to a submission only, below Received', () => {
+    const text = 'From: a@b\r\n\r\nbody\r\n';
+    const id = `Message-ID: <${Date.UTC(2025, 6, 1, 9, 3, 7).toString(36)}.FQZ3K1B2C4@mx.example>\r\n`;
+    expect(prepared(text).text).toBe(RECEIVED + DATE + id + text);
+    expect(prepared(text, { submission: false }).text).toBe(RECEIVED + text);
+    expect(prepared(`dAtE : x\r\nMESSAGE-ID: y\r\n${text}`).text).toBe(
+      `${RECEIVED}dAtE : x\r\nMESSAGE-ID: y\r\n${text}`,
+    );
+  });
+
+  it('takes Bcc, Resent-Bcc and Return-Path out of a submission, and nothing else', () => {
+    const head = 'Date: x\r\nMessage-ID: <a>\r\n';
+    const text = `bcc: a@b,\r\n c@d\r\n${head}Return-Path: <x>\r\nBccx: 1\r\nResent-Bcc: e\r\nTo: f\r\n\r\nBcc: in the body\r\n`;
+    const answer = prepared(text);
+    expect(answer.text).toBe(`${RECEIVED}${head}Bccx: 1\r\nTo: f\r\n\r\nBcc: in the body\r\n`);
+    expect(answer.resumeAt).toBe(text.indexOf('\r\n\r\n') + 2);
+    expect(prepared(text, { submission: false }).text).toBe(RECEIVED + text);
+  });
+
+  it('keeps dot lines and 8-bit bytes of a header that changes', () => {
+    const text = 'Date: \xff\r\nMessage-ID: <a>\r\n..stuffed\r\nBcc: a\r\n..x: y\r\nX: \x80\r\n\r\n..\r\nbody';
+    const answer = prepared(text, { dotLines: 3 });
+    expect(answer.text).toBe(RECEIVED + text.replace('Bcc: a\r\n', ''));
+    expect(countDotLines(Buffer.from(answer.text, 'latin1'))).toBe(countDotLines(Buffer.from(text, 'latin1')));
+  });
+
+  it.each([
+    ['no field first', 'hello\r\nBcc: x\r\n\r\nbody\r\n'],
+    ['an empty header', '\r\nBcc: x\r\n'],
+    ['nothing', ''],
+  ])('keeps content with an empty header: %s', (_, text) => {
+    expect(prepared(text, { submission: false }).text).toBe(RECEIVED + text);
+    expect(prepared(text).text.endsWith(text)).toBe(true);
+    expect(prepared(text).resumeAt).toBe(0);
+  });
+
+  it('ends loops by the number of Received fields', () => {
+    const four = 'Received: x\r\nRECEIVED: y\r\nreceived : z\r\nReceived: w\r\n';
+    expect(prepared(`${four}Received-SPF: x\r\n\r\nReceived: x\r\n`).status).toBe('ok');
+    expect(prepared(`${four}To: a\r\nReceived: x\r\n\r\n`)).toMatchObject({ status: 'too-many-hops', resumeAt: 0 });
+  });
+
+  it('refuses a header over the limit', () => {
+    const small = createPreparer({ ...config, maxHeaderSize: 100 });
+    expect(prepared(`A: ${'b'.repeat(95)}\r\n\r\nbody`, {}, small).status).toBe('ok');
+    expect(prepared(`A: ${'b'.repeat(96)}\r\n\r\nbody`, {}, small)).toMatchObject({ status: 'header-too-large' });
+  });
+
+  it('applies the rules: removes, replaces the first and drops others, adds, rewrites', () => {
+    const rules = parseHeaderRules({
+      remove: 'X-Secret',
+      replace: 'X-Mailer: Sluice',
+      add: 'X-Added: 1 | Date: fixed',
+      rewriteDomains: 'old.example=new.example',
+    });
+    const text =
+      'From: "a@old.example" <a@old.example>,\r\n b@old.example\r\nx-mailer: One\r\n folded\r\nX-Secret: 1\r\nX-Mailer: Two\r\nTo: c@old.example\r\nMessage-ID: <a>\r\n\r\nX-Secret: body\r\n';
+    expect(prepared(text, {}, createPreparer({ ...config, rules })).text).toBe(
+      `${RECEIVED}X-Added: 1\r\nDate: fixed\r\nFrom: "a@old.example" <a@new.example>,\r\n b@new.example\r\nX-Mailer: Sluice\r\nTo: c@old.example\r\nMessage-ID: <a>\r\n\r\nX-Secret: body\r\n`,
+    );
+  });
+
+  it('makes a new Message-ID where the rules take it out', () => {
+    const preparer = createPreparer({ ...config, rules: parseHeaderRules({ remove: 'Message-ID' }) });
+    const { text } = prepared('Date: x\r\nMessage-ID: <secret>\r\n\r\n', {}, preparer);
+    expect(text).not.toContain('<secret>');
+    expect(text.match(/^Message-ID: <\S+@mx\.example>\r$/gm)).toHaveLength(1);
+  });
+
+  it('says which messages need a worker', () => {
+    const signing = createPreparer({ ...config, keys: [makeKey('b.example', 's', 'ed25519')] });
+    const placed = place(Buffer.from('x'));
+    expect(signing.mayHash(requestFor(placed))).toBe(true);
+    expect(signing.mayHash(requestFor(placed, { submission: false }))).toBe(false);
+    expect(plain.mayHash(requestFor(placed))).toBe(false);
+  });
+
+  it('gives the same for every segment size, edited and signed', () => {
+    const preparer = createPreparer({
+      ...config,
+      rules: parseHeaderRules({ remove: 'X-A', rewriteDomains: 'a.example=b.example' }),
+      keys: [makeKey('b.example', 's', 'ed25519')],
+    });
+    const unit = fc.constantFrom(
+      'From: x@a.example\r\n',
+      'Bcc: x\r\n',
+      'X-A: y\r\n',
+      ' fold\r\n',
+      '..dot\r\n',
+      '\r\n',
+      ' ',
+      '\t ',
+      '\r',
+      'x',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(unit, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.boolean(),
+        (units, size, apart) => {
+          const bytes = Buffer.from(`From: x@a.example\r\n${units.join('')}`);
+          const dotLines = countDotLines(bytes);
+          const whole = place(bytes);
+          const split = place(bytes, size, apart);
+          const expected = preparer.prepare(requestFor(whole, { dotLines }), whole.memory);
+          const answer = preparer.prepare(requestFor(split, { dotLines }), split.memory);
+          expect(answer.resumeAt).toBe(expected.resumeAt);
+          expect(Buffer.from(answer.header).toString('latin1')).toBe(Buffer.from(expected.header).toString('latin1'));
+          expect(countDotLines(joined(bytes, answer))).toBe(dotLines);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
