@@ -56,8 +56,12 @@ export class CommitQueue {
   constructor(tables: Tables, options: CommitQueueOptions) {
     this.options = options;
     // lmdb calls this right before it closes the transaction of this turn.
-    tables.environment.on('beforecommit', () => {
+    const { environment } = tables;
+    const ignore = (): void => {};
+    environment.on('beforecommit', () => {
       if (this.phase === 'open') this.phase = 'busy';
+      // Closing, lmdb makes one more promise for the same commit and drops it; its rejection would end the process.
+      process.nextTick(() => environment.committed.then(ignore, ignore));
     });
   }
 

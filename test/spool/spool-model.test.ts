@@ -1,0 +1,122 @@
+/** Random histories of a spool against a map. */
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { checkDataFile } from '../../src/spool/data-file-check.js';
+import { LmdbSpool } from '../../src/spool/lmdb-spool.js';
+import { CHUNK_BYTES } from '../../src/spool/record-codec.js';
+import { openTables } from '../../src/spool/tables.js';
+import { messageOf, patternBytes, readAll, stateOf, temporaryDirectory } from './helpers.js';
+
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('store' as const),
+      sizes: fc.array(fc.constantFrom(0, 50, 4_000, 30_000, 33_000, 70_000, 5 * CHUNK_BYTES), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      backwards: fc.boolean(),
+      wait: fc.boolean(),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('remove' as const), which: fc.nat() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('defer' as const),
+      which: fc.nat(),
+      due: fc.integer({ min: 1, max: 9e12 }),
+      held: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('later' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
+);
+
+interface Expected {
+  size: number;
+  due: number;
+  held: boolean;
+}
+
+it('behaves like a map that survives', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      const directory = temporaryDirectory();
+      const file = join(directory.path, 'spool.mdb');
+      const model = new Map<number, Expected>();
+      let now = 1e12;
+      const open = async (): Promise<LmdbSpool> => {
+        const tables = openTables(file, 'fsync', 2 ** 32);
+        const spool = await LmdbSpool.create({
+          tables,
+          file,
+          mapSize: 2 ** 32,
+          minFreeBytes: 1,
+          gather: 0,
+          clock: { now: () => now, wall: () => now },
+          onFailure: (error) => expect.unreachable(error.message),
+          onDamage: (id, reason) => expect.unreachable(`${id} ${reason}`),
+          release: () => {},
+        });
+        const found: unknown[] = [];
+        const report = await spool.recover((id, due, held) => found.push([id, due, held]));
+        expect(found).toEqual([...model].sort(([a], [b]) => a - b).map(([id, { due, held }]) => [id, due, held]));
+        expect(report.messages).toBe(model.size);
+        return spool;
+      };
+      let spool = await open();
+      let high = 1e6;
+      let low = 1e6;
+      try {
+        const stores: Promise<unknown>[] = [];
+        for (const action of steps) {
+          if (action.do === 'store') {
+            const batch = action.sizes.map((size) =>
+              messageOf(action.backwards ? --low : ++high, patternBytes(size, size), Math.min(size, 9)),
+            );
+            const stored = spool.store(batch);
+            stores.push(stored);
+            // Windows of large messages and what follows may interleave; settlements need an acknowledged message.
+            if (action.wait) await stored;
+            else await Promise.all(stores.splice(0));
+            for (const { envelope } of batch)
+              model.set(envelope.id, { size: envelope.content.size, due: 0, held: false });
+          } else if (action.do === 'flush') await spool.flush();
+          else if (action.do === 'later') now += 5_000;
+          else if (action.do === 'reopen') {
+            await spool.close();
+            checkDataFile(file);
+            spool = await open();
+          } else if (model.size > 0) {
+            const id = [...model.keys()][action.which % model.size]!;
+            const expected = model.get(id)!;
+            if (action.do === 'remove') {
+              spool.remove(id);
+              model.delete(id);
+            } else {
+              spool.defer(id, stateOf(action.due, action.held));
+              model.set(id, { ...expected, due: action.due, held: action.held });
+            }
+          }
+        }
+        expect(spool.usage().messages).toBe(model.size);
+        await spool.close();
+        spool = await open();
+        expect(spool.list(0, 1_000)).toEqual([...model.keys()].sort((a, b) => a - b));
+        for (const [id, { size, due, held }] of model) {
+          const message = (await spool.load(id))!;
+          expect((await readAll(message.content)).equals(patternBytes(size, size))).toBe(true);
+          expect(message.state).toEqual(due === 0 ? null : stateOf(due, held));
+        }
+      } finally {
+        await spool.close();
+        directory.drop();
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
