@@ -39,6 +39,8 @@ export function planTransaction(
   const binary = content.binary;
   if (binary && !(capabilities.chunking && (envelope.bodyType !== 'BINARYMIME' || capabilities.binaryMime)))
     return refused('5.6.3', 'binary content, and the next hop does not take BINARYMIME');
+  if (binary && content.eightBit && !capabilities.binaryMime && !capabilities.eightBitMime)
+    return refused('5.6.3', '8-bit content that is no text, and the next hop takes neither 8BITMIME nor BINARYMIME');
   let utf8 = NON_ASCII.test(envelope.sender);
   const addresses = recipients.map((index) => {
     const address = deliveryAddress(envelope.recipients[index]!.address, capabilities.smtpUtf8);

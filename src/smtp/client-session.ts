@@ -322,6 +322,8 @@ export class ClientSession {
   private onContent(reply: PeerReply): boolean {
     const early = !this.contentDone;
     const outOfStep = reply.code >= 300 && reply.code < 400;
+    // Nobody can have accepted what was not sent yet.
+    if (early && reply.code < 400) return this.end('a positive reply before the end of the message', reply);
     this.decideRest({ stage: 'content', reply });
     // In the middle of the content there is no way back to commands.
     if (early || outOfStep || reply.code === 421) return this.finishOver();

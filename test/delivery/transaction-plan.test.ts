@@ -1,0 +1,165 @@
+/**
+ * What is sent to a next hop by what it can do, and what must not be sent to it.
+ */
+import { describe, expect, it } from 'vitest';
+import { type PlanStep, planTransaction } from '../../src/delivery/transaction-plan.js';
+import {
+  type ContentFacts,
+  type Envelope,
+  NOTIFY_DELAY,
+  NOTIFY_FAILURE,
+  NOTIFY_NEVER,
+} from '../../src/message/envelope.js';
+import { type Capabilities, parseCapabilities } from '../../src/smtp/capabilities.js';
+import { envelope, facts, recipient } from '../helpers/mail.js';
+
+const ALL = ['PIPELINING', 'SIZE 1000', '8BITMIME', 'SMTPUTF8', 'DSN', 'CHUNKING', 'BINARYMIME', 'MT-PRIORITY'];
+const host = (...lines: string[]): Capabilities => parseCapabilities(['up', ...lines]);
+
+function plan(
+  capabilities: Capabilities,
+  more: Partial<Envelope> = {},
+  content: Partial<ContentFacts> = {},
+  headerAscii?: boolean,
+): PlanStep {
+  const message = envelope(1, ['r@example.net'], { ...more, content: facts(content) });
+  return planTransaction(
+    message,
+    message.recipients.map((_, i) => i),
+    message.content,
+    capabilities,
+    headerAscii,
+  );
+}
+
+/** In short: the commands, or what stands in the way. */
+function inShort(step: PlanStep): string {
+  if (step.kind === 'refused') return `refused ${step.refusal.enhanced}`;
+  if (step.kind !== 'plan') return step.kind;
+  const { mail, rcpts, transfer, utf8 } = step.plan;
+  return `${[mail, ...rcpts].join(' | ')} | ${transfer}${utf8 ? ' utf8' : ''}`;
+}
+
+const MAIL = 'MAIL FROM:<sender@example.com>';
+const RCPT = 'RCPT TO:<r@example.net>';
+const utf8Rcpt = { recipients: [recipient('röm@example.net')] };
+const idnRcpt = { recipients: [recipient('rom@exämple.net')] };
+
+describe('planTransaction', () => {
+  it.each<[string, Capabilities, Partial<Envelope>, Partial<ContentFacts>, string]>([
+    ['a host that knows nothing', host(), {}, {}, `${MAIL} | ${RCPT} | data`],
+    ['SIZE', host('SIZE'), {}, {}, `${MAIL} SIZE=20 | ${RCPT} | data`],
+    ['too large', host('SIZE 19'), {}, {}, 'refused 5.3.4'],
+    ['SIZE 0 is no limit', host('SIZE 0'), {}, {}, `${MAIL} SIZE=20 | ${RCPT} | data`],
+    ['8-bit to 8BITMIME', host('8BITMIME'), {}, { eightBit: true }, `${MAIL} BODY=8BITMIME | ${RCPT} | data`],
+    ['declared 8BITMIME', host('8BITMIME'), { bodyType: '8BITMIME' }, {}, `${MAIL} BODY=8BITMIME | ${RCPT} | data`],
+    ['declared 8BITMIME but ASCII, to a plain host', host(), { bodyType: '8BITMIME' }, {}, `${MAIL} | ${RCPT} | data`],
+    ['8-bit to a plain host', host(), {}, { eightBit: true }, 'downgrade'],
+    ['binary to a plain host', host('8BITMIME'), {}, { binary: true }, 'refused 5.6.3'],
+    [
+      'binary to BINARYMIME',
+      host('CHUNKING', 'BINARYMIME', '8BITMIME'),
+      { bodyType: 'BINARYMIME' },
+      { binary: true, eightBit: true },
+      `${MAIL} BODY=BINARYMIME | ${RCPT} | bdat`,
+    ],
+    ['BINARYMIME to CHUNKING only', host('CHUNKING'), { bodyType: 'BINARYMIME' }, { binary: true }, 'refused 5.6.3'],
+    [
+      'SMTPUTF8',
+      host('SMTPUTF8', '8BITMIME'),
+      { smtpUtf8: true, ...utf8Rcpt },
+      {},
+      `${MAIL} SMTPUTF8 | RCPT TO:<röm@example.net> | data utf8`,
+    ],
+    ['non-ASCII local part to a plain host', host(), { smtpUtf8: true, ...utf8Rcpt }, {}, 'refused 5.6.7'],
+    [
+      'IDN to a plain host',
+      host(),
+      { smtpUtf8: true, ...idnRcpt },
+      {},
+      `${MAIL} | RCPT TO:<rom@xn--exmple-cua.net> | data`,
+    ],
+    ['a domain that is none', host(), { recipients: [recipient('rom@ex\u2024\u0000ä.net')] }, {}, 'refused 5.6.7'],
+    ['non-ASCII sender to a plain host', host(), { smtpUtf8: true, sender: 'ö@example.com' }, {}, 'refused 5.6.7'],
+    [
+      'SMTPUTF8 8-bit to 8BITMIME: look at the header',
+      host('8BITMIME'),
+      { smtpUtf8: true },
+      { eightBit: true },
+      'header',
+    ],
+    ['null sender', host(), { sender: '' }, {}, `MAIL FROM:<> | ${RCPT} | data`],
+    ['DSN', host('DSN'), { ret: 'HDRS', envelopeId: 'x+2By' }, {}, `${MAIL} RET=HDRS ENVID=x+2By | ${RCPT} | data`],
+    [
+      'DSN to a host without',
+      host(),
+      {
+        ret: 'FULL',
+        envelopeId: 'x',
+        recipients: [recipient('r@example.net', { notify: NOTIFY_NEVER, originalRecipient: 'rfc822;o@x' })],
+      },
+      {},
+      `${MAIL} | ${RCPT} | data`,
+    ],
+    [
+      'NOTIFY and ORCPT',
+      host('DSN'),
+      {
+        recipients: [
+          recipient('r@example.net', { notify: NOTIFY_FAILURE | NOTIFY_DELAY, originalRecipient: 'rfc822;o@x' }),
+        ],
+      },
+      {},
+      `${MAIL} | ${RCPT} NOTIFY=FAILURE,DELAY ORCPT=rfc822;o@x | data`,
+    ],
+    [
+      'NOTIFY=NEVER',
+      host('DSN'),
+      { recipients: [recipient('r@example.net', { notify: NOTIFY_NEVER })] },
+      {},
+      `${MAIL} | ${RCPT} NOTIFY=NEVER | data`,
+    ],
+    ['MT-PRIORITY', host('MT-PRIORITY'), { priority: -3 }, {}, `${MAIL} MT-PRIORITY=-3 | ${RCPT} | data`],
+    ['MT-PRIORITY to a host without', host(), { priority: 5 }, {}, `${MAIL} | ${RCPT} | data`],
+    [
+      'everything',
+      host(...ALL),
+      { smtpUtf8: true },
+      { eightBit: true },
+      `${MAIL} SIZE=20 BODY=8BITMIME SMTPUTF8 | ${RCPT} | data`,
+    ],
+  ])('%s', (_name, capabilities, more, content, expected) => {
+    expect(inShort(plan(capabilities, more, content))).toBe(expected);
+  });
+
+  it('decides by the header once it was looked at', () => {
+    expect(inShort(plan(host('8BITMIME'), { smtpUtf8: true }, { eightBit: true }, false))).toBe('refused 5.6.9');
+    expect(inShort(plan(host('8BITMIME'), { smtpUtf8: true }, { eightBit: true }, true))).toBe(
+      `${MAIL} BODY=8BITMIME | ${RCPT} | data`,
+    );
+    expect(inShort(plan(host(), { smtpUtf8: true }, { eightBit: true }, true))).toBe('downgrade');
+  });
+
+  it('announces the size of what BDAT carries: without the stuffed dots', () => {
+    const step = plan(host('CHUNKING', 'BINARYMIME'), { bodyType: 'BINARYMIME' }, { binary: true, dotLines: 3 });
+    expect(step.kind === 'plan' && step.plan.size).toBe(17);
+    const plain = plan(host('CHUNKING', 'BINARYMIME'), {}, { binary: true, dotLines: 3, form: 'plain' });
+    expect(plain.kind === 'plan' && plain.plan.size).toBe(20);
+  });
+
+  it('never sends 8-bit bytes to a host that takes none', () => {
+    for (const lines of [[], ['CHUNKING'], ['CHUNKING', 'BINARYMIME'], ['SMTPUTF8'], ['SIZE', 'DSN']])
+      for (const binary of [false, true])
+        for (const bodyType of ['7BIT', '8BITMIME', 'BINARYMIME'] as const) {
+          const step = plan(host(...lines), { bodyType }, { eightBit: true, binary });
+          if (step.kind === 'plan')
+            expect([lines, step.plan.mail]).toEqual([lines, expect.stringContaining('BODY=BINARYMIME')]);
+        }
+  });
+
+  it('plans for the recipients of the job only, in their order', () => {
+    const message = envelope(1, ['a@x.net', 'b@x.net', 'c@x.net']);
+    const step = planTransaction(message, [2, 0], message.content, host(), undefined);
+    expect(step.kind === 'plan' && step.plan.rcpts).toEqual(['RCPT TO:<c@x.net>', 'RCPT TO:<a@x.net>']);
+  });
+});
