@@ -68,6 +68,8 @@ const NOTHING = Buffer.alloc(0);
 /** A byte below 14 is in the word: (w - 0x0e0e0e0e) & ~w & 0x80808080, exact for the word as a whole. */
 const FOURTEENS = 0x0e0e0e0e;
 const TOP_BITS = 0x80808080 | 0;
+/** Makes the first 0 to 3 bytes of a little-endian word ordinary. */
+const PAINT = new Int32Array([0, 0x7f, 0x7f7f, 0x7f7f7f]);
 
 // Chunks are mostly views of one read buffer: its word view is made once. It is only a cache, kept for all scanners.
 let viewed: ArrayBufferLike = NOTHING.buffer;
@@ -128,36 +130,49 @@ export class ContentScanner {
     let from = start - held.length;
     let lineStart = start - this.lineBytes;
     let i = start;
+    /** Words before this one lie wholly before `end`. */
+    const lastWord = (end + offset) >> 2;
 
     while (i < end) {
       if (state === TEXT) {
-        // To the next byte below 14, by words where they are aligned.
-        let low = false;
-        while (i < end && ((i + offset) & 3) !== 0) {
-          const b = chunk[i]!;
-          if (b < 14) {
-            low = true;
-            break;
-          }
-          bits |= b << 24;
-          i++;
-        }
-        if (!low) {
-          let w = (i + offset) >> 2;
-          const last = (end + offset) >> 2;
-          while (w < last) {
-            const word = view[w]!;
-            if (((word - FOURTEENS) & ~word & TOP_BITS) !== 0) break;
+        // To the next byte below 14. The first word may hold bytes before `i`: they are painted over.
+        let w = (i + offset) >> 2;
+        let low = 0;
+        if (w < lastWord) {
+          let word = view[w]! | PAINT[(i + offset) & 3]!;
+          low = (word - FOURTEENS) & ~word & TOP_BITS;
+          if (low === 0) {
             bits |= word;
             w++;
+            // Four words at once are nearly twice as fast as one by one.
+            while (w + 3 < lastWord) {
+              const p = view[w]!;
+              const q = view[w + 1]!;
+              const r = view[w + 2]!;
+              const s = view[w + 3]!;
+              const any =
+                ((p - FOURTEENS) & ~p) | ((q - FOURTEENS) & ~q) | ((r - FOURTEENS) & ~r) | ((s - FOURTEENS) & ~s);
+              if ((any & TOP_BITS) !== 0) break;
+              bits |= p | q | r | s;
+              w += 4;
+            }
+            while (w < lastWord) {
+              word = view[w]!;
+              low = (word - FOURTEENS) & ~word & TOP_BITS;
+              if (low !== 0) break;
+              bits |= word;
+              w++;
+            }
           }
-          i = Math.max(i, (w << 2) - offset);
-          while (i < end) {
-            const b = chunk[i]!;
-            if (b < 14) break;
-            bits |= b << 24;
-            i++;
-          }
+          if (low !== 0) {
+            // The lowest bit is right, those above it need not be.
+            low &= -low;
+            bits |= word & (low - 1);
+            i = (w << 2) - offset + ((31 - Math.clz32(low)) >> 3);
+          } else i = (w << 2) - offset;
+        }
+        if (low === 0) {
+          while (i < end && chunk[i]! >= 14) bits |= chunk[i++]! << 24;
           if (i >= end) break;
         }
       }
@@ -263,6 +278,7 @@ export class ContentScanner {
     if (state >= CR_EMPTY) {
       this.bareNewline(FLAW_BARE_CR, state, NOTHING, held, 0, -held.length, -1, -this.lineBytes);
       if (!this.settings.convert) this.sink.span(held, 0, held.length);
+      if (this.inHeader) this.countHeader(held.length);
       this.state = START_BARE;
     } else if (state === DOT_NUL || (state === DOT_BARE && !this.settings.convert)) this.flaws |= FLAW_FALSE_END;
     if (this.lineBytes - held.length > this.longestLine) this.flaws |= FLAW_LONG_LINE;
@@ -294,7 +310,7 @@ export class ContentScanner {
       const origin = start - held.length;
       this.sink.span(held, from - origin, Math.min(to, start) - origin);
     }
-    const first = from < start ? start : from;
+    const first = Math.max(from, start);
     if (first < to) this.sink.span(chunk, first, to);
   }
 
