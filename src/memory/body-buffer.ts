@@ -5,6 +5,8 @@
  */
 import type { SegmentPool } from './segment-pool.js';
 
+const { fill } = Buffer.prototype;
+
 export class BodyBuffer {
   readonly segments: number[] = [];
   /** Bytes written. */
@@ -45,7 +47,8 @@ export class BodyBuffer {
       const inSegment = at % segmentSize;
       const n = Math.min(segmentSize - inSegment, to - at);
       const segment = this.segments[(at - inSegment) / segmentSize]!;
-      target.set(new Uint8Array(shared, segment * segmentSize + inSegment, n), out);
+      // As in SegmentPool.write: a native copy, whatever kind of byte array the target is.
+      fill.call(target as Buffer, new Uint8Array(shared, segment * segmentSize + inSegment, n), out, out + n);
       at += n;
       out += n;
     }

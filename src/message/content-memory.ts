@@ -41,12 +41,16 @@ export class ContentMemory {
     return this.bytes.subarray(start, start + Math.min(length, to - from));
   }
 
-  /** Copies content bytes `[from, to)` into `target` at `offset`. */
-  copyOut(location: ContentLocation, from: number, to: number, target: Uint8Array, offset: number): void {
+  /**
+   * Copies content bytes `[from, to)` into `target` at `offset`. By `fill`, which is one native copy: `set` from shared
+   * memory goes byte by byte where source and target are aligned differently, and costs ten times as much.
+   */
+  copyOut(location: ContentLocation, from: number, to: number, target: Buffer, offset: number): void {
     let at = from;
     while (at < to) {
       const piece = this.piece(location, at, to);
-      target.set(piece, offset + at - from);
+      const out = offset + at - from;
+      target.fill(piece, out, out + piece.length);
       at += piece.length;
     }
   }

@@ -53,6 +53,9 @@ export class HeaderScan {
   /** First byte of the body. */
   bodyStart = 0;
 
+  private words: Int32Array<ArrayBufferLike> = new Int32Array(0);
+  private wordsBuffer: ArrayBufferLike | undefined;
+
   /**
    * Scans `source`. `complete`: there is no content behind these bytes.
    * @returns false when the header does not end within the bytes and they are not complete.
@@ -61,6 +64,10 @@ export class HeaderScan {
     const n = source.length;
     this.source = source;
     this.count = 0;
+    if (source.buffer !== this.wordsBuffer) {
+      this.wordsBuffer = source.buffer;
+      this.words = new Int32Array(source.buffer, 0, source.buffer.byteLength >> 2);
+    }
     let count = 0;
     let i = 0;
     while (i < n) {
@@ -87,7 +94,7 @@ export class HeaderScan {
         if (i < n && c === COLON && nameEnd > start) colon = i;
       }
       for (;;) {
-        while (i < n && source[i] !== CR) i++;
+        i = this.nextCr(source, i);
         if (i + 1 >= n) {
           if (!complete) return false;
           i = n;
@@ -135,6 +142,31 @@ export class HeaderScan {
   /** A field's value: everything behind the colon, folds and last CRLF included, one character a byte. */
   value(index: number): string {
     return this.source.toString('latin1', this.colons[index]! + 1, this.ends[index]!);
+  }
+
+  /** The next CR from `i` on, or the end. Four bytes at a time where the bytes are aligned: half of a scan's time is here. */
+  private nextCr(source: Buffer, from: number): number {
+    const n = source.length;
+    let i = from;
+    if ((source.byteOffset & 3) === 0) {
+      while ((i & 3) !== 0 && i < n) {
+        if (source[i] === CR) return i;
+        i++;
+      }
+      const { words } = this;
+      const base = source.byteOffset / 4;
+      const end = base + (n >> 2);
+      let k = base + (i >> 2);
+      while (k < end) {
+        // Zero where a byte is a CR; the test for a zero byte may only err above one.
+        const x = words[k]! ^ 0x0d0d0d0d;
+        if (((x - 0x01010101) & ~x & 0x80808080) !== 0) break;
+        k++;
+      }
+      i = Math.max(i, (k - base) << 2);
+    }
+    while (i < n && source[i] !== CR) i++;
+    return i;
   }
 
   private finish(count: number, headerEnd: number, bodyStart: number): true {
