@@ -4,9 +4,9 @@
  */
 import type { Recipient } from '../message/envelope.js';
 import type { ChunkReceiver } from './chunk-receiver.js';
-import type { ContentReceiver } from './content-receiver.js';
+import { ContentReceiver } from './content-receiver.js';
 import type { MailArguments } from './parameters.js';
-import type { Transaction } from './server-host.js';
+import type { BodySink, ServerHost, Transaction } from './server-host.js';
 import type { ServerSessionOptions } from './server-options.js';
 
 export class OpenTransaction {
@@ -19,6 +19,21 @@ export class OpenTransaction {
 
   constructor(mail: MailArguments) {
     this.mail = mail;
+  }
+
+  /** Content begins with DATA, `body` is for it. */
+  beginData(options: ServerSessionOptions, body: BodySink, now: number): void {
+    this.content = new ContentReceiver(options, 'wire', this.mail.bodyType, body);
+    this.contentSince = now;
+  }
+
+  /** Content of BDAT chunks, begun if need be. */
+  chunkedContent(options: ServerSessionOptions, host: ServerHost, now: number): ContentReceiver {
+    if (this.content === null) {
+      this.content = new ContentReceiver(options, 'plain', this.mail.bodyType, host.openBody());
+      this.contentSince = now;
+    }
+    return this.content;
   }
 
   /** The finished transaction; the body changes hands. */

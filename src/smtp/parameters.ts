@@ -4,6 +4,7 @@
  * SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461), MT-PRIORITY
  * (RFC 6710). A failure is the reply to give: 501 for what is malformed or given twice, 555 for what is not known.
  */
+import { isUtf8 } from 'node:buffer';
 import {
   type BodyType,
   NOTIFY_DELAY,
@@ -44,6 +45,13 @@ const MAX_ORIGINAL_RECIPIENT = 500;
 /** Whether a parse gave the reply to send instead of a result. */
 export function isReply(result: object): result is Reply {
   return 'bytes' in result;
+}
+
+/** An argument as text; the reply to give when it is not UTF-8. */
+export function argumentText(bytes: Buffer, start: number, end: number): string | Reply {
+  const text = bytes.toString('latin1', start, end);
+  if (!/[\x80-\xff]/.test(text)) return text;
+  return isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : replies.notUtf8;
 }
 
 /** `text`: what follows `MAIL `. `extended`: the client said EHLO, so parameters may be given (RFC 5321 4.1.1.2). */

@@ -8,29 +8,17 @@
  * Not re-entrant: the host does not call `feed` from inside a call of this session; `finish` may be called inside
  * `accept`.
  */
-import { isUtf8 } from 'node:buffer';
 import { ChunkReceiver, parseBdat } from './chunk-receiver.js';
-import {
-  CommandReceiver,
-  LINE_BARE_NEWLINE,
-  LINE_COMPLETE,
-  LINE_CONTROL,
-  LINE_EIGHT_BIT,
-  LINE_INCOMPLETE,
-  LINE_TLS,
-  LINE_TOO_LONG,
-} from './command-receiver.js';
-import { ContentReceiver, overrunLimit } from './content-receiver.js';
+import { CommandReceiver, LINE_COMPLETE, LINE_INCOMPLETE, LINE_TLS, LINE_TOO_LONG } from './command-receiver.js';
+import { type ContentReceiver, overrunLimit } from './content-receiver.js';
 import { contentDeadline, OpenTransaction, receivedSoFar } from './open-transaction.js';
-import { isReply, parseMail, parseRcpt } from './parameters.js';
+import { argumentText, isReply, parseMail, parseRcpt } from './parameters.js';
 import { type Reply, replies } from './replies.js';
 import type { ServerHost } from './server-host.js';
 import { preparedReplies, type ServerSessionOptions } from './server-options.js';
 import {
-  endOfVerb,
-  findVerb,
-  isHttpVerb,
-  outOfOrder,
+  argumentOf,
+  chunkOutOfOrder,
   STATE_CHUNKS,
   STATE_FAILED,
   STATE_MAIL,
@@ -38,6 +26,7 @@ import {
   STATE_RCPT,
   STATE_READY,
   type VerbTarget,
+  verbOf,
 } from './verbs.js';
 
 export type { ServerSessionOptions } from './server-options.js';
@@ -47,8 +36,6 @@ const MODE_DATA = 1;
 const MODE_CHUNK = 2;
 const MODE_WAITING = 3;
 const MODE_CLOSED = 4;
-
-const SPACE = 0x20;
 
 /** What a HELO name may be made of: it goes into Received, so nothing that has a meaning there. */
 const HELLO_NAME = /^[A-Za-z0-9_.:[\]+/=@~#%^{}|!$&'*`?-]{1,255}$/;
@@ -71,8 +58,6 @@ export class ServerSession implements VerbTarget {
   private messages = 0;
   /** Commands since the last accepted recipient or message. */
   private idleCommands = 0;
-  /** The line at hand has bytes above 127. */
-  private eightBitLine = false;
   /** Something was completed since the deadline was last set. */
   private acted = false;
   private now: number;
@@ -168,32 +153,14 @@ export class ServerSession implements VerbTarget {
     this.acted = true;
     const { maxIdleCommands } = this.options;
     if (++this.idleCommands > maxIdleCommands && maxIdleCommands !== 0) this.end(replies.tooManyIdleCommands);
+    else if ((flaws & LINE_TOO_LONG) !== 0) this.mistake(preparedReplies(this.options).lineTooLong);
     else {
-      const mistake = this.dispatch(bytes, lineStart, lineEnd, flaws);
-      if (mistake !== null) this.countMistake(mistake);
+      const verb = verbOf(bytes, lineStart, lineEnd, flaws, this.state);
+      this.mistake(
+        isReply(verb) ? verb : verb.handle(this, bytes, argumentOf(verb, bytes, lineStart, lineEnd), lineEnd),
+      );
     }
     return next;
-  }
-
-  private dispatch(bytes: Buffer, start: number, end: number, flaws: number): Reply | null {
-    if ((flaws & LINE_TOO_LONG) !== 0) return preparedReplies(this.options).lineTooLong;
-    if ((flaws & LINE_BARE_NEWLINE) !== 0) return replies.bareNewlineInCommand;
-    if (start === end) return replies.emptyLine;
-    const verbEnd = endOfVerb(bytes, start, end);
-    const verb = findVerb(bytes, start, verbEnd);
-    if ((flaws & LINE_CONTROL) !== 0) return verb ? replies.controlInArgument : replies.controlInCommand;
-    if (verb === undefined) {
-      if (!isHttpVerb(bytes, start, verbEnd)) return replies.unknownCommand;
-      this.end(replies.notSmtpHttp);
-      return null;
-    }
-    if ((verb.states & this.state) === 0) return outOfOrder(verb, this.state);
-    let argument = verbEnd;
-    while (argument < end && bytes[argument] === SPACE) argument++;
-    if (argument === end && verb.argument === 'required') return verb.missing;
-    if (argument !== end && verb.argument === 'none') return replies.noArgument;
-    this.eightBitLine = (flaws & LINE_EIGHT_BIT) !== 0;
-    return verb.handle(this, bytes, argument, end);
   }
 
   private takeData(chunk: Buffer, start: number, end: number): number {
@@ -207,10 +174,8 @@ export class ServerSession implements VerbTarget {
   private takeChunk(bytes: Buffer, start: number, end: number): number {
     const chunk = this.chunk!;
     const next = chunk.receive(bytes, start, end);
-    if (chunk.remaining === 0) {
-      const mistake = this.completeChunk(chunk);
-      if (mistake !== null) this.countMistake(mistake);
-    } else if (chunk.content?.overrun === true) this.end(replies.dataEndless);
+    if (chunk.remaining === 0) this.mistake(this.completeChunk(chunk));
+    else if (chunk.content?.overrun === true) this.end(replies.dataEndless);
     return next;
   }
 
@@ -275,8 +240,8 @@ export class ServerSession implements VerbTarget {
       this.end(replies.tooManyMessages);
       return null;
     }
-    const text = this.textOf(bytes, start, end);
-    if (text === undefined) return replies.notUtf8;
+    const text = argumentText(bytes, start, end);
+    if (typeof text !== 'string') return text;
     const mail = parseMail(text, this.extended);
     if (isReply(mail)) return mail;
     if (maxMessageSize !== 0 && mail.declaredSize > maxMessageSize) {
@@ -295,8 +260,8 @@ export class ServerSession implements VerbTarget {
       this.idleCommands = 0;
       return this.answer(replies.tooManyRecipients);
     }
-    const text = this.textOf(bytes, start, end);
-    if (text === undefined) return replies.notUtf8;
+    const text = argumentText(bytes, start, end);
+    if (typeof text !== 'string') return text;
     const rcpt = parseRcpt(text, this.extended, mail.smtpUtf8);
     if (isReply(rcpt)) return rcpt;
     const { address, domain, notify, originalRecipient } = rcpt;
@@ -310,12 +275,10 @@ export class ServerSession implements VerbTarget {
 
   onData(): Reply | null {
     const transaction = this.transaction!;
-    const { bodyType } = transaction.mail;
-    if (bodyType === 'BINARYMIME') return replies.binaryNeedsChunks;
+    if (transaction.mail.bodyType === 'BINARYMIME') return replies.binaryNeedsChunks;
     const body = this.host.openBody();
     if (body === null) return this.answer(replies.outOfMemory);
-    transaction.content = new ContentReceiver(this.options, 'wire', bodyType, body);
-    transaction.contentSince = this.now;
+    transaction.beginData(this.options, body, this.now);
     this.mode = MODE_DATA;
     return this.onSimple(replies.startData);
   }
@@ -337,7 +300,7 @@ export class ServerSession implements VerbTarget {
     let refusal: Reply | null = null;
     if ((this.state & (STATE_RCPT | STATE_CHUNKS)) === 0) refusal = chunkOutOfOrder(this.state);
     else if (malformed) refusal = replies.badBdatSize;
-    else content = this.chunkedContent(this.transaction!);
+    else content = this.transaction!.chunkedContent(this.options, this.host, this.now);
     this.chunk = new ChunkReceiver(size, last, content, refusal);
     this.chunkSince = content === null ? this.now : this.transaction!.contentSince;
     this.mode = MODE_CHUNK;
@@ -368,9 +331,12 @@ export class ServerSession implements VerbTarget {
     return null;
   }
 
-  private countMistake(reply: Reply): void {
-    this.host.send(reply.bytes);
+  /** Answers a mistake and counts it; null: there was none. */
+  private mistake(reply: Reply | null): void {
+    if (reply === null) return;
+    this.answer(reply);
     const { maxErrors } = this.options;
+    if (reply.code === 421) return;
     if (++this.errors >= maxErrors && maxErrors !== 0) this.end(replies.tooManyErrors);
   }
 
@@ -385,25 +351,10 @@ export class ServerSession implements VerbTarget {
     this.end(this.shutdownReply);
   }
 
-  private chunkedContent(transaction: OpenTransaction): ContentReceiver {
-    if (transaction.content === null) {
-      const { bodyType } = transaction.mail;
-      transaction.content = new ContentReceiver(this.options, 'plain', bodyType, this.host.openBody());
-      transaction.contentSince = this.now;
-    }
-    return transaction.content;
-  }
-
   private forgetTransaction(): void {
     this.transaction?.release();
     this.transaction = null;
     this.state = this.helo === '' ? STATE_NEW : STATE_READY;
-  }
-
-  /** The argument as text, undefined when it is not UTF-8. */
-  private textOf(bytes: Buffer, start: number, end: number): string | undefined {
-    if (!this.eightBitLine) return bytes.toString('latin1', start, end);
-    return isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : undefined;
   }
 
   private restartDeadline(): void {
@@ -421,10 +372,4 @@ export class ServerSession implements VerbTarget {
     }
     this.acted = false;
   }
-}
-
-function chunkOutOfOrder(state: number): Reply {
-  if (state === STATE_NEW) return replies.helloFirst;
-  if (state === STATE_MAIL) return replies.noRecipients;
-  return state === STATE_FAILED ? replies.transactionFailed : replies.mailFirst;
 }

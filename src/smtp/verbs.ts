@@ -5,6 +5,7 @@
  * STARTTLS and AUTH have their rows and answer 502 until TLS and authentication exist; their handlers go here, their
  * modes beside DataReceiver and ChunkReceiver.
  */
+import { LINE_BARE_NEWLINE, LINE_CONTROL } from './command-receiver.js';
 import { type Reply, replies } from './replies.js';
 
 /** States of a session in command mode, as bits. */
@@ -19,6 +20,8 @@ export const STATE_CHUNKS = 16;
 /** A BDAT failed: nothing but RSET and the rest of the chunks can follow (RFC 3030 section 2). */
 export const STATE_FAILED = 32;
 const STATE_ANY = 63;
+
+const SPACE = 0x20;
 
 /**
  * What verbs do; the session does it. Arguments are `bytes[start, end)`. What is returned answers a mistake of the client
@@ -128,15 +131,8 @@ function keyOf(bytes: Buffer, at: number): number {
   );
 }
 
-/** The index after the first word of `bytes[start, end)`. */
-export function endOfVerb(bytes: Buffer, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] !== 0x20) at++;
-  return at;
-}
-
 /** The verb `bytes[start, end)`. */
-export function findVerb(bytes: Buffer, start: number, end: number): Verb | undefined {
+function findVerb(bytes: Buffer, start: number, end: number): Verb | undefined {
   const length = end - start;
   if (length === 4) return fourLetterVerbs.get(keyOf(bytes, start));
   return longerVerbs.find(
@@ -145,15 +141,46 @@ export function findVerb(bytes: Buffer, start: number, end: number): Verb | unde
 }
 
 /** Whether `bytes[start, end)` is a verb of HTTP. */
-export function isHttpVerb(bytes: Buffer, start: number, end: number): boolean {
+function isHttpVerb(bytes: Buffer, start: number, end: number): boolean {
   return end - start <= 7 && HTTP_VERBS.has(bytes.toString('latin1', start, end).toUpperCase());
 }
 
+/**
+ * The verb of the line `bytes[start, end)`, when it may be given in `state` and its argument is there or not as it must
+ * be; otherwise the reply, 421 where the client speaks HTTP. `flaws`: LINE_* bits.
+ */
+export function verbOf(bytes: Buffer, start: number, end: number, flaws: number, state: number): Verb | Reply {
+  if ((flaws & LINE_BARE_NEWLINE) !== 0) return replies.bareNewlineInCommand;
+  if (start === end) return replies.emptyLine;
+  let verbEnd = start;
+  while (verbEnd < end && bytes[verbEnd] !== SPACE) verbEnd++;
+  const row = findVerb(bytes, start, verbEnd);
+  if ((flaws & LINE_CONTROL) !== 0) return row === undefined ? replies.controlInCommand : replies.controlInArgument;
+  if (row === undefined) return isHttpVerb(bytes, start, verbEnd) ? replies.notSmtpHttp : replies.unknownCommand;
+  if ((row.states & state) === 0) return outOfOrder(row, state);
+  // Trailing blanks are gone: what follows the verb is an argument.
+  if (verbEnd === end) return row.argument === 'required' ? row.missing : row;
+  return row.argument === 'none' ? replies.noArgument : row;
+}
+
+/** Index of the argument of a line that begins with this verb; `end` where there is none. */
+export function argumentOf(row: Verb, bytes: Buffer, start: number, end: number): number {
+  let at = start + row.name.length;
+  while (at < end && bytes[at] === SPACE) at++;
+  return at;
+}
+
 /** What a verb is answered in a state it is not allowed in (RFC 5321 section 4.1.4). */
-export function outOfOrder(row: Verb, state: number): Reply {
+function outOfOrder(row: Verb, state: number): Reply {
+  if (state === STATE_CHUNKS) return replies.chunksBegun;
+  return row.name === 'MAIL' && (state === STATE_MAIL || state === STATE_RCPT)
+    ? replies.nestedMail
+    : chunkOutOfOrder(state);
+}
+
+/** Why there can be no message content in this state. */
+export function chunkOutOfOrder(state: number): Reply {
   if (state === STATE_NEW) return replies.helloFirst;
   if (state === STATE_FAILED) return replies.transactionFailed;
-  if (state === STATE_CHUNKS) return replies.chunksBegun;
-  if (state === STATE_READY) return replies.mailFirst;
-  return row.name === 'MAIL' ? replies.nestedMail : replies.noRecipients;
+  return state === STATE_READY ? replies.mailFirst : replies.noRecipients;
 }
