@@ -45,7 +45,8 @@ export class Progress {
 
   show(figures: ProgressFigures): void {
     const { output } = this;
-    if (output.isTTY === true) output.write(`\r\x1b[K${this.line(figures)}`);
+    // A line that wraps could not be redrawn.
+    if (output.isTTY === true) output.write(`\r\x1b[K${this.line(figures).slice(0, (output.columns ?? 80) - 1)}`);
     else if (figures.elapsed - this.spoken >= PLAIN_INTERVAL) {
       this.spoken = figures.elapsed;
       output.write(`${this.plain(figures)}\n`);
