@@ -38,6 +38,9 @@ export interface CommitQueueOptions {
 const RETRY_FIRST = 50;
 const RETRY_LONGEST = 2_000;
 
+/** By how much a failed slice of settlements is made smaller. */
+const SHRINK = 8;
+
 /** How long to wait for lmdb's own description of a failed commit, ms. */
 const DESCRIPTION_DEADLINE = 1_000;
 
@@ -49,6 +52,9 @@ export class CommitQueue {
   private phase: 'idle' | 'open' | 'busy' = 'idle';
   private current: Work[] = [];
   private next: Work[] = [];
+  /** Settlements of a failed commit that wait for the slices before them. */
+  private rest: Work[] = [];
+  private slice = 0;
   private retryPause = 0;
   private retryTimer: NodeJS.Timeout | undefined;
   private fatal: SluiceError | null = null;
@@ -72,7 +78,7 @@ export class CommitQueue {
 
   /** Pieces of work that wait for a later commit than the one under way. */
   get waiting(): number {
-    return this.next.length;
+    return this.next.length + this.rest.length;
   }
 
   /** Adds work to the open transaction or to the next one. */
@@ -101,9 +107,8 @@ export class CommitQueue {
 
   /** Whether a settlement of this message is not yet durable. */
   hasPending(id: number): boolean {
-    return (
-      this.phase !== 'idle' && (this.current.some((work) => work.id === id) || this.next.some((work) => work.id === id))
-    );
+    const settles = (work: Work): boolean => work.id === id;
+    return this.phase !== 'idle' && (this.current.some(settles) || this.rest.some(settles) || this.next.some(settles));
   }
 
   /** `closed`: nothing more may join this transaction. */
@@ -133,7 +138,8 @@ export class CommitQueue {
   private succeeded(): void {
     const batch = this.current;
     this.retryPause = 0;
-    this.advance();
+    if (this.rest.length > 0) this.settle(this.rest, this.slice * 2);
+    else this.advance();
     for (const work of batch) work.done?.();
   }
 
@@ -166,21 +172,30 @@ export class CommitQueue {
     const refused = new SluiceError('spool-full', 'the spool has no room for the message', { temporary: true, cause });
     const settlements = batch.filter((work) => work.settlement);
     for (const work of batch) if (!work.settlement) work.failed?.(refused);
-    if (settlements.length === 0) {
-      this.advance();
-      return;
-    }
-    // Settlements go first and alone: they need few pages and free many.
-    if (settlements.length < batch.length) {
-      this.begin(settlements, true);
-      return;
-    }
-    // Not even they went through: pause, and refuse the stores that have been waiting for them.
+    const all = [...settlements, ...this.rest];
+    // Settlements go first and alone, in ever smaller slices: one needs few pages and frees many.
+    if (all.length === 0) this.advance();
+    else if (settlements.length < batch.length) this.settle(all, all.length);
+    else if (settlements.length > 1) this.settle(all, Math.ceil(settlements.length / SHRINK));
+    else this.pause(all, refused);
+  }
+
+  /** Commits the first `slice` of the settlements, and the others after them. */
+  private settle(settlements: Work[], slice: number): void {
+    this.slice = slice;
+    this.rest = settlements.slice(slice);
+    this.begin(settlements.slice(0, slice), true);
+  }
+
+  /** Not even one settlement went through: waits, and refuses the stores that have been waiting for it. */
+  private pause(settlements: Work[], refused: SluiceError): void {
     const waiting = this.next;
     this.next = waiting.filter((work) => work.settlement);
     for (const work of waiting) if (!work.settlement) work.failed?.(refused);
+    this.rest = settlements;
+    this.current = [];
     this.retryPause = this.retryPause === 0 ? RETRY_FIRST : Math.min(this.retryPause * 2, RETRY_LONGEST);
-    this.retryTimer = setTimeout(() => this.begin(settlements, true), this.retryPause);
+    this.retryTimer = setTimeout(() => this.settle(settlements, 1), this.retryPause);
   }
 
   private stop(batch: readonly Work[], cause: unknown): void {
@@ -191,7 +206,7 @@ export class CommitQueue {
     this.fatal = failure;
     this.phase = 'idle';
     clearTimeout(this.retryTimer);
-    const all = [...batch, ...this.next.splice(0)];
+    const all = [...batch, ...this.rest.splice(0), ...this.next.splice(0)];
     for (const work of all) work.failed?.(failure);
     this.options.onFatal(failure);
   }

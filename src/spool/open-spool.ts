@@ -18,6 +18,7 @@ import { packPlain, unpackPlain } from './envelope-codec.js';
 import { type GenerationMarker, MARKER_NAME, readMarker, writeMarker } from './generation-marker.js';
 import { LmdbSpool } from './lmdb-spool.js';
 import { FORMAT_VERSION, migrate } from './migrations.js';
+import { NO_SCHEDULE, readSchedule } from './recovery.js';
 import type { Spool } from './spool.js';
 import { type AcquireLock, lockSpool } from './spool-lock.js';
 import { type Durability, openTables, type Tables } from './tables.js';
@@ -60,7 +61,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   let tables: Tables | undefined;
   try {
     const marker = readMarker(directory);
-    await checkFile(file, marker);
+    const schedule = (await checkFile(file, marker)) ? readSchedule(file) : NO_SCHEDULE;
     // This process alone has the store, so whatever readers and locks the file names are of processes that are gone.
     rmSync(`${file}-lock`, { force: true });
     if (marker !== undefined && marker.durability !== durability)
@@ -71,6 +72,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       tables,
       file,
       mapSize,
+      schedule,
       clock,
       minFreeBytes: options.minFreeBytes ?? 0,
       gather: options.gather ?? 0,
@@ -107,11 +109,14 @@ function prepareDirectory(directory: string, file: string): void {
   }
 }
 
-/** Refuses a file that is not what the marker says, and has a child process open it before this one does. */
-async function checkFile(file: string, marker: GenerationMarker | undefined): Promise<void> {
+/**
+ * Refuses a file that is not what the marker says, and has a child process open it before this one does. False when
+ * there is none and none is expected.
+ */
+async function checkFile(file: string, marker: GenerationMarker | undefined): Promise<boolean> {
   const found = statOf(file);
   if (found === undefined || found.size === 0) {
-    if (marker === undefined) return;
+    if (marker === undefined) return false;
     throw new SluiceError(
       'spool-missing',
       `${file} ${found === undefined ? 'is missing' : 'is empty'}, but ${MARKER_NAME} beside it says that a spool was ` +
@@ -122,6 +127,7 @@ async function checkFile(file: string, marker: GenerationMarker | undefined): Pr
   }
   const problem = await runValidation(file, marker?.durability ?? 'fsync');
   if (problem !== null) throw damaged(file, problem);
+  return true;
 }
 
 function runValidation(file: string, durability: Durability): Promise<string | null> {

@@ -11,6 +11,7 @@
  * Contract: decode functions throw DamagedRecord, naming what is wrong, for any bytes that encode did not write.
  */
 import { xxh64 } from '@node-rs/xxhash';
+import type { QueueId } from '../core/queue-id.js';
 import type { Envelope } from '../message/envelope.js';
 import { packDeliveryState, packEnvelope, unpackDeliveryState, unpackEnvelope } from './envelope-codec.js';
 import type { DeliveryState, NewMessage } from './spool.js';
@@ -152,28 +153,44 @@ export function checksumBytes(size: number): number {
   return Math.ceil(size / CHUNK_BYTES) * CHECKSUM_BYTES;
 }
 
-/** A `schedule` row: f64 due, u32 flags, u32 check. 16 bytes, so that a start touches little for each message. */
-export function encodeSchedule(due: number, held: boolean): Buffer {
-  const row = Buffer.allocUnsafe(16);
-  row.writeDoubleLE(due, 0);
-  row.writeUInt32LE(held ? 1 : 0, 8);
-  row.writeUInt32LE(scheduleCheck(row), 12);
+/** Bytes of a `schedule` row: f64 id, f64 due, u32 flags, u32 check. So few, that a start reads little for each message. */
+const SCHEDULE_BYTES = 24;
+
+/** Makes a `schedule` row. It names its id again, so that reading the table at start decodes no keys. */
+export function encodeSchedule(id: QueueId, due: number, held: boolean): Buffer {
+  const row = Buffer.allocUnsafe(SCHEDULE_BYTES);
+  row.writeDoubleLE(id, 0);
+  row.writeDoubleLE(due, 8);
+  row.writeUInt32LE(held ? 1 : 0, 16);
+  row.writeUInt32LE(scheduleCheck(row, 0), 20);
   return row;
 }
 
-/** Next attempt and hold of a `schedule` row; null when it is damaged. */
-export function decodeSchedule(row: Buffer): { due: number; held: boolean } | null {
-  if (row.length !== 16 || row.readUInt32LE(12) !== scheduleCheck(row)) return null;
-  return { due: row.readDoubleLE(0), held: (row.readUInt32LE(8) & 1) !== 0 };
+/** Whether `[at, end)` of `page` is a whole `schedule` row. */
+export function isSchedule(page: Buffer, at: number, end: number): boolean {
+  return end - at === SCHEDULE_BYTES && page.readUInt32LE(at + 20) === scheduleCheck(page, at);
+}
+
+/** Id, next attempt and hold of a `schedule` row at `at` that `isSchedule`. */
+export function scheduleId(page: Buffer, at: number): QueueId {
+  return page.readDoubleLE(at);
+}
+export function scheduleDue(page: Buffer, at: number): number {
+  return page.readDoubleLE(at + 8);
+}
+export function scheduleHeld(page: Buffer, at: number): boolean {
+  return (page.readUInt32LE(at + 16) & 1) !== 0;
 }
 
 /** Murmur3's finalizer over the words of the row: noise passes once in 2^32, and no native call for a million rows. */
-function scheduleCheck(row: Buffer): number {
-  let mixed = row.readUInt32LE(0) ^ 0x5353_4c31;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85eb_ca6b) ^ row.readUInt32LE(4);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2_ae35) ^ row.readUInt32LE(8);
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85eb_ca6b);
-  return (mixed ^ (mixed >>> 13)) >>> 0;
+function scheduleCheck(page: Buffer, at: number): number {
+  let mixed = 0x5353_4c31;
+  for (let word = at; word < at + 20; word += 4) {
+    mixed = Math.imul(mixed ^ page.readUInt32LE(word), 0x85eb_ca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2_ae35);
+    mixed ^= mixed >>> 16;
+  }
+  return mixed >>> 0;
 }
 
 /** A `state` row: u64 xxh64 and the msgpack state. */

@@ -1,17 +1,23 @@
 /**
  * What a start reads from the store.
  *
- * Every walk is cut into slices with a turn of the event loop between them, and touches leaf pages only: rows of
- * messages stay on disk. Nothing here grows with the backlog except the chunk counts of large messages.
+ * Walks through LMDB are cut into slices with a turn of the event loop between them, and touch leaf pages only: rows of
+ * messages stay on disk. Only the chunk counts of large messages, and the schedule until it is handed over, are held.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Database } from 'lmdb';
+import { bufferToKeyValue, type Database } from 'lmdb';
 import type { QueueId } from '../core/queue-id.js';
 import type { Work } from './commit-queue.js';
+import { readTableRows } from './data-file-check.js';
 import { unpackPlain } from './envelope-codec.js';
 import { removeChunks } from './large-store.js';
-import { decodeSchedule } from './record-codec.js';
+import { isSchedule, scheduleDue, scheduleHeld, scheduleId } from './record-codec.js';
 import { statisticsOf, type Tables } from './tables.js';
+
+declare module 'lmdb' {
+  /** Decodes a key; exported, but missing in lmdb's declarations. */
+  export function bufferToKeyValue(key: Buffer): unknown;
+}
 
 const SLICE = 4_096;
 
@@ -60,12 +66,57 @@ export async function readOpeningFacts(tables: Tables): Promise<OpeningFacts> {
   };
 }
 
+/** The `schedule` table as a start needs it: ids ascending, with next attempt and hold. About 17 bytes a message. */
+export interface ScheduleRows {
+  readonly count: number;
+  readonly ids: Float64Array;
+  readonly due: Float64Array;
+  readonly held: Uint8Array;
+}
+
+export const NO_SCHEDULE: ScheduleRows = {
+  count: 0,
+  ids: new Float64Array(0),
+  due: new Float64Array(0),
+  held: new Uint8Array(0),
+};
+
+/** Reads the `schedule` table of a data file that is not open. Blocks for about 0.3 s a million rows. */
+export function readSchedule(file: string): ScheduleRows {
+  let count = 0;
+  let ids = new Float64Array(1024);
+  let due = new Float64Array(1024);
+  let held = new Uint8Array(1024);
+  readTableRows(file, 'schedule', (page, keyAt, dataAt, dataEnd) => {
+    const whole = isSchedule(page, dataAt, dataEnd);
+    const id = whole ? scheduleId(page, dataAt) : bufferToKeyValue(Buffer.from(page.subarray(keyAt, dataAt)));
+    if (typeof id !== 'number') return;
+    if (count === ids.length) {
+      ids = grown(ids, new Float64Array(2 * count));
+      due = grown(due, new Float64Array(2 * count));
+      held = grown(held, new Uint8Array(2 * count));
+    }
+    // A damaged row loses when to try again, not that there is a message: it is tried at once.
+    ids[count] = id;
+    due[count] = whole ? scheduleDue(page, dataAt) : 1;
+    held[count] = whole && scheduleHeld(page, dataAt) ? 1 : 0;
+    count += 1;
+  });
+  return { count, ids, due, held };
+}
+
+function grown<T extends Float64Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
 /**
  * Calls `each` for every message that is not in quarantine, oldest first: those with a schedule row, merged with those
  * from `lowWater` on that have none. The greatest id in use.
  */
 export async function recoverMessages(
   tables: Tables,
+  schedule: ScheduleRows,
   lowWater: number,
   quarantined: ReadonlySet<QueueId>,
   each: (id: QueueId, due: number, held: boolean, fresh: boolean) => void,
@@ -75,21 +126,13 @@ export async function recoverMessages(
     if (!quarantined.has(id)) each(id, due, held, fresh);
   };
   let greatest = 0;
-  let start = 0;
-  for (;;) {
-    // Read whole before anything is awaited: a cursor must not stay open over a turn.
-    const rows = Array.from(tables.schedule.getRange({ start, limit: SLICE }));
-    for (const { key: id, value } of rows) {
-      while (untried.first < id) give(untried.take(), 0, false, true);
-      if (untried.first === id) untried.take();
-      // A damaged row loses when to try again, not that there is a message: it is tried at once.
-      const row = decodeSchedule(value);
-      give(id, row?.due ?? 1, row?.held ?? false, false);
-      greatest = id;
-    }
-    if (rows.length < SLICE) break;
-    start = rows[rows.length - 1]!.key + 1;
-    await nextTurn();
+  for (let at = 0; at < schedule.count; at++) {
+    const id = schedule.ids[at]!;
+    while (untried.first < id) give(untried.take(), 0, false, true);
+    if (untried.first === id) untried.take();
+    give(id, schedule.due[at]!, schedule.held[at] === 1, false);
+    greatest = id;
+    if (at % SLICE === SLICE - 1) await nextTurn();
   }
   for (let taken = 0; untried.first !== Number.POSITIVE_INFINITY; taken++) {
     greatest = Math.max(greatest, untried.first);

@@ -290,6 +290,29 @@ describe('damage', () => {
   });
 });
 
+it('refuses with spool-full at the end of the map, and goes on when mail has gone', async () => {
+  const mapSize = 8 * 1024 * 1024;
+  const first = await start({ mapSize });
+  const fillUp = async (from: number): Promise<number> => {
+    for (let id = from; ; id++) {
+      try {
+        await first.store([messageOf(id, patternBytes(11_000, id))]);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'spool-full', temporary: true });
+        return id;
+      }
+    }
+  };
+  const end = await fillUp(1);
+  expect(end).toBeGreaterThan(300);
+  expect(first.usage().fileBytes).toBeLessThanOrEqual(mapSize);
+  for (let id = 1; id < end; id++) first.remove(id);
+  await first.flush();
+  while (first.usage().availableBytes < mapSize / 2) await new Promise((resolve) => setTimeout(resolve, 50));
+  expect((await fillUp(end)) - end).toBeGreaterThan(300);
+  expect(first.usage().fileBytes).toBeLessThanOrEqual(mapSize);
+});
+
 it('leaves nothing open and no lock behind', async () => {
   const first = await start();
   await first.store([smallMessage(1)]);

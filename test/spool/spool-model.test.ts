@@ -1,10 +1,12 @@
 /** Random histories of a spool against a map. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { checkDataFile } from '../../src/spool/data-file-check.js';
 import { LmdbSpool } from '../../src/spool/lmdb-spool.js';
 import { CHUNK_BYTES } from '../../src/spool/record-codec.js';
+import { NO_SCHEDULE, readSchedule } from '../../src/spool/recovery.js';
 import { openTables } from '../../src/spool/tables.js';
 import { messageOf, patternBytes, readAll, stateOf, temporaryDirectory } from './helpers.js';
 
@@ -50,10 +52,12 @@ it('behaves like a map that survives', { timeout: 120_000 }, async () => {
       const model = new Map<number, Expected>();
       let now = 1e12;
       const open = async (): Promise<LmdbSpool> => {
+        const schedule = existsSync(file) ? readSchedule(file) : NO_SCHEDULE;
         const tables = openTables(file, 'fsync', 2 ** 32);
         const spool = await LmdbSpool.create({
           tables,
           file,
+          schedule,
           mapSize: 2 ** 32,
           minFreeBytes: 1,
           gather: 0,
