@@ -101,7 +101,10 @@ export class QueueCommands {
     return this.change(shown, (id, stored) => {
       const active = this.scheduler.active.get(id);
       if (active !== undefined) active.held = true;
-      else this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true });
+      else {
+        this.scheduler.interrupt(id);
+        this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true });
+      }
       return 1;
     });
   }
@@ -123,20 +126,30 @@ export class QueueCommands {
     return this.change(shown, (id) => {
       const active = this.scheduler.active.get(id);
       if (active !== undefined) active.removed = true;
-      else this.spool.remove(id);
+      else {
+        this.scheduler.interrupt(id);
+        this.spool.remove(id);
+      }
       return 1;
     });
   }
 
   private async change(shown: string, work: (id: QueueId, stored: StoredMessage) => number): Promise<number> {
     const id = parseQueueId(shown);
-    const stored = id === undefined ? undefined : await this.spool.load(id);
-    return id === undefined || stored === undefined ? 0 : work(id, stored);
+    if (id === undefined) return 0;
+    for (;;) {
+      const wasActive = this.scheduler.active.has(id);
+      const stored = await this.spool.load(id);
+      if (stored === undefined) return 0;
+      // Settled while it was read: what was read may be out of date.
+      if (!wasActive || this.scheduler.active.has(id)) return work(id, stored);
+    }
   }
 
   private retryOne(id: QueueId, stored: StoredMessage): number {
     if (this.scheduler.active.has(id)) return 0;
     const now = this.clock.now();
+    this.scheduler.interrupt(id);
     this.spool.defer(id, { ...stateOf(stored, now), due: now, held: false });
     this.scheduler.await(id, now);
     return 1;

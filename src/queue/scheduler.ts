@@ -62,7 +62,9 @@ export class Scheduler {
   private progressTimer: NodeJS.Timeout | null = null;
   private dueTimer: NodeJS.Timeout | null = null;
   private dueTimerAt = Number.POSITIVE_INFINITY;
-  private readonly loading = new Set<QueueId>();
+  /** Messages being read back, each with the number of its read. */
+  private readonly loading = new Map<QueueId, number>();
+  private loads = 0;
   private memoryUsed = 0;
   private stopped = false;
 
@@ -94,6 +96,7 @@ export class Scheduler {
   add(message: QueuedMessage): void {
     if (this.memoryUsed + message.cost > this.options.memory && this.active.size > 0) {
       this.waiting.push(message.envelope.receivedAt, message.id);
+      this.pump();
       return;
     }
     this.activate(message);
@@ -109,9 +112,7 @@ export class Scheduler {
       return;
     }
     this.progress.delete(message);
-    const settled = this.settlement.settle(message);
-    if (settled === null) this.release(message, null);
-    else void settled.then((due) => this.release(message, due));
+    this.settlement.settle(message, this.release);
   }
 
   /** Puts a job back in front of its queue: nothing of it was sent. */
@@ -127,6 +128,11 @@ export class Scheduler {
     job.recipients = job.recipients.filter((index) => !recipients.includes(index));
     job.message.openJobs++;
     this.requeue(rest);
+  }
+
+  /** A command is about to change a message that is not in memory: what is being read of it no longer counts. */
+  interrupt(id: QueueId): void {
+    this.loading.delete(id);
   }
 
   /** An id that waits at a new time (a command, a release). */
@@ -172,9 +178,7 @@ export class Scheduler {
     message.openJobs = groups.size;
     if (groups.size === 0) {
       // Every recipient was done when the process ended before the row went.
-      const settled = this.settlement.settle(message);
-      if (settled === null) this.release(message, null);
-      else void settled.then((due) => this.release(message, due));
+      this.settlement.settle(message, this.release);
       return;
     }
     for (const [destination, indexes] of groups)
@@ -197,12 +201,12 @@ export class Scheduler {
   }
 
   /** Out of memory; `due`: when it comes back, null when it is gone or held. */
-  private release(message: QueuedMessage, due: number | null): void {
+  private readonly release = (message: QueuedMessage, due: number | null): void => {
     this.active.delete(message.id);
     this.memoryUsed -= message.cost;
     if (due !== null) this.waiting.push(due, message.id);
     if (this.waiting.length > 0) this.pump();
-  }
+  };
 
   /** Reads back what is due while memory lasts, and sleeps until the next is. */
   private pump(): void {
@@ -231,10 +235,12 @@ export class Scheduler {
 
   private load(id: QueueId): void {
     if (this.active.has(id) || this.loading.has(id)) return;
-    this.loading.add(id);
+    const read = ++this.loads;
+    this.loading.set(id, read);
     this.options.spool
       .load(id)
       .then((stored) => {
+        if (this.loading.get(id) !== read) return;
         this.loading.delete(id);
         // Gone meanwhile, held, or deferred again: then a later entry stands for it.
         if (stored === undefined || this.stopped || this.active.has(id)) return;
@@ -243,8 +249,10 @@ export class Scheduler {
         this.activate(new QueuedMessage(stored.envelope, stored.content, stored.state));
       })
       .catch((error: unknown) => {
-        this.loading.delete(id);
         this.options.events.unreadable(id, error);
+        if (this.loading.get(id) !== read) return;
+        this.loading.delete(id);
+        this.waiting.push(this.options.clock.now() + this.options.retry.min, id);
       })
       .finally(() => this.pump());
   }

@@ -59,18 +59,19 @@ export class Settlement {
   }
 
   /**
-   * Settles a finished attempt. null: the message is gone, at once. Else a promise of when it is due again (engine
-   * clock ms), or of null when it is gone or held. Never rejects.
+   * Settles a finished attempt. `done` gets when it is due again (engine clock ms), or null when it is gone or held; it is
+   * called in the same step that hands the state to the spool, so that no command comes between.
    */
-  settle(message: QueuedMessage): null | Promise<number | null> {
+  settle(message: QueuedMessage, done: (message: QueuedMessage, due: number | null) => void): void {
     const { recipients } = message.envelope;
     const only = recipients.length === 1 ? message.outcomes[0] : undefined;
     if (only?.kind === 'delivered' && !this.wantsRelayNotice(message, 0, only)) {
       this.options.events.outcome(message, 0, only, 'delivered', 0);
       this.options.spool.remove(message.id);
-      return null;
+      done(message, null);
+      return;
     }
-    return this.settleFully(message);
+    void this.settleFully(message, done);
   }
 
   /** Writes down the recipients of a half-finished attempt that are done, so that a crash does not send to them again. */
@@ -85,7 +86,10 @@ export class Settlement {
     this.options.spool.defer(message.id, { ...state, recipients });
   }
 
-  private async settleFully(message: QueuedMessage): Promise<number | null> {
+  private async settleFully(
+    message: QueuedMessage,
+    done: (message: QueuedMessage, due: number | null) => void,
+  ): Promise<void> {
     const { clock, retry, events, spool } = this.options;
     const { envelope } = message;
     const now = clock.now();
@@ -123,10 +127,11 @@ export class Settlement {
     message.outcomes = [];
     if (pending === 0 || message.removed) {
       spool.remove(message.id);
-      return null;
+      done(message, null);
+      return;
     }
     spool.defer(message.id, message.toState(due));
-    return message.held ? null : due;
+    done(message, message.held ? null : due);
   }
 
   private noticesFor(message: QueuedMessage, expired: boolean, now: number): Notice[] {
