@@ -1,8 +1,8 @@
 /**
  * Ways to find the end of data and the facts about the content in one 10 KiB message: the scanner as it is, and what it
- * was chosen over. Run: `npm run build && node dist/bench/data-scanner.js`.
+ * was chosen over.
  */
-import { Bench } from 'tinybench';
+import type { Bench } from 'tinybench';
 import { ContentScanner, type ScannerSettings } from '../src/smtp/data-scanner.js';
 
 const settings: ScannerSettings = { wire: true, convert: false, maxTextLine: 0, maxHeaderSize: 0 };
@@ -56,32 +56,25 @@ function byByte(chunk: Buffer): number {
   return bits + bare;
 }
 
-const bench = new Bench({ time: 500, warmupTime: 200 });
-for (const width of [76, 30, 998]) {
-  const chunk = message(width);
-  bench.add(`scanner, lines of ${width}`, () => {
-    const scanner = new ContentScanner(settings, sink);
-    if (scanner.scan(chunk, 0, chunk.length) !== chunk.length || !scanner.ended) throw new Error('no end of data');
+export function addDataScannerTasks(bench: Bench): void {
+  for (const width of [76, 30, 998]) {
+    const chunk = message(width);
+    bench.add(`scanner: lines of ${width}`, () => {
+      const scanner = new ContentScanner(settings, sink);
+      if (scanner.scan(chunk, 0, chunk.length) !== chunk.length || !scanner.ended) throw new Error('no end of data');
+    });
+    bench.add(`scanner: indexOf per line instead, lines of ${width}`, () => {
+      byIndexOf(chunk);
+    });
+    bench.add(`scanner: native search for CRLF.CRLF alone, lines of ${width}`, () => {
+      chunk.indexOf('\r\n.\r\n', 0, 'latin1');
+    });
+  }
+  const ordinary = message(76);
+  bench.add('scanner: byte by byte instead, lines of 76', () => {
+    byByte(ordinary);
   });
-  bench.add(`indexOf per line, lines of ${width}`, () => {
-    byIndexOf(chunk);
-  });
-  bench.add(`native search for CRLF.CRLF alone, lines of ${width}`, () => {
-    chunk.indexOf('\r\n.\r\n', 0, 'latin1');
+  bench.add('scanner: latin1 and regex instead, lines of 76', () => {
+    byRegex(ordinary);
   });
 }
-const ordinary = message(76);
-bench.add('byte by byte, lines of 76', () => {
-  byByte(ordinary);
-});
-bench.add('latin1 and regex, lines of 76', () => {
-  byRegex(ordinary);
-});
-await bench.run();
-const rows = bench.tasks.map((task) => {
-  const { result } = task;
-  if (!('latency' in result)) throw new Error(`${task.name}: no result`);
-  return { name: task.name, microseconds: Number((result.latency.p50 * 1000).toFixed(2)) };
-});
-if (process.argv.includes('--json')) console.log(JSON.stringify(rows));
-else console.table(rows);

@@ -1,35 +1,32 @@
 /**
- * Benchmark: the spool's commit at several batch sizes, with real syncs in a temporary directory.
+ * Benchmark: the spool's commit at several batch sizes, with real syncs in a folder below var/.
  *
  * One operation stores a batch of 10 KiB messages from shared memory and removes the batch before it, as the engine does
  * under load; both share one commit. Throughput is batch size times operations a second. What is bound by the disk
  * differs from machine to machine: compare runs on one machine only.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench } from 'tinybench';
+import type { Bench } from 'tinybench';
 import { openSpool } from '../src/spool/open-spool.js';
 import type { NewMessage, Spool } from '../src/spool/spool.js';
 
 const BATCH_SIZES = [1, 20, 100];
 const BODY_BYTES = 10 * 1024;
 
-/** Runs the benchmark; `time`: milliseconds for each batch size. */
-export async function benchSpoolCommit(time = 1_000): Promise<Bench> {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-spool-'));
+/** Adds the tasks; the spool they share is closed and removed by what is returned. */
+export async function addSpoolCommitTasks(bench: Bench): Promise<() => Promise<void>> {
+  // Not the system's folder for temporary files: that may be memory, where a sync costs nothing.
+  mkdirSync('var', { recursive: true });
+  const directory = mkdtempSync(join('var', 'bench-spool-'));
   const spool = await openSpool({ directory, durability: 'fsync' });
   await spool.recover(() => {});
-  const bench = new Bench({ name: 'spool commit', time, warmup: false });
-  try {
-    for (const size of BATCH_SIZES)
-      bench.add(`store and remove ${size} x 10 KiB`, storeAndRemove(spool, size, size * 1e12), { async: true });
-    await bench.run();
-  } finally {
+  for (const size of BATCH_SIZES)
+    bench.add(`spool: store and remove ${size} x 10 KiB`, storeAndRemove(spool, size, size * 1e12), { async: true });
+  return async () => {
     await spool.close();
     rmSync(directory, { recursive: true, force: true });
-  }
-  return bench;
+  };
 }
 
 /** A function that stores a batch and removes the one before it. */
