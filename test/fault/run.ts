@@ -12,11 +12,12 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/core/errors.js';
+import { diskCases } from './disk-cases.js';
 import { type FaultCase, type FaultContext, type FaultReport, SkipCase } from './fault-case.js';
 import { killCases } from './kill-cases.js';
 import { mountsAllowed } from './machine.js';
 
-const CASES: readonly FaultCase[] = [...killCases];
+const CASES: readonly FaultCase[] = [...killCases, ...diskCases];
 
 const LIBFAKETIME = [
   '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
