@@ -295,7 +295,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     for (let at = 0; at < batch.length; at++) {
       const { id, content } = batch[at]!.envelope;
       const ready = prepared[at]!;
-      if ('content' in ready) contents[at] = new InlineContent(content.size, ready.content);
+      if ('content' in ready) contents[at] = new InlineContent(content.size, ready.content, this.memory.release);
       else {
         this.large.set(id, Math.ceil(content.size / CHUNK_BYTES));
         contents[at] = new ChunkedContent(this, id, content.size, ready.checksums, ready.inline);

@@ -27,7 +27,7 @@ export interface SpoolOptions {
   /** Made when it does not exist. */
   readonly directory: string;
   readonly durability: Durability;
-  /** Address space for the data file and its greatest size, bytes; 0: 1 TiB. Costs nothing until used. */
+  /** Size up to which the data file is filled (soft: LMDB goes a few pages past it), bytes; 0: 1 TiB. Costs nothing until used. */
   readonly mapSize?: number;
   /** Reserve that stores do not touch, bytes; 0: an eighth of the file system, at most 256 MiB. */
   readonly minFreeBytes?: number;

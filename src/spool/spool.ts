@@ -31,9 +31,14 @@ export interface StoredContent {
   /**
    * The whole content followed by the end of data that fits it (`.CRLF`, or `CRLF.CRLF` when the content does not end in
    * CRLF) in one ordinary Buffer, when the message is small and in memory; else null and it is read piece by piece.
-   * Never changed after it is made.
+   * Never changed before `release`.
    */
   readonly inline: Buffer | null;
+  /**
+   * The reader is done: `inline` and what `read` gave are not to be touched again, for their memory may hold another
+   * message from now on. Optional: content that is never released is left to the garbage collector.
+   */
+  release(): void;
   /** The bytes from `offset` on, as many as one piece holds; never empty while offset < size. Rejects with code `spool-damaged`. */
   read(offset: number): Promise<Buffer>;
 }

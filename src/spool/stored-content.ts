@@ -11,15 +11,28 @@ import type { StoredContent } from './spool.js';
 /** Content that lies whole in an ordinary Buffer, end of data included. */
 export class InlineContent implements StoredContent {
   readonly size: number;
-  readonly inline: Buffer;
+  inline: Buffer | null;
+  private readonly give: ((inline: Buffer) => void) | null;
 
-  constructor(size: number, inline: Buffer) {
+  /** `give`: where the memory goes when it is released, null: to the garbage collector. */
+  constructor(size: number, inline: Buffer, give: ((inline: Buffer) => void) | null = null) {
     this.size = size;
     this.inline = inline;
+    this.give = give;
   }
 
   read(offset: number): Promise<Buffer> {
+    if (this.inline === null)
+      return Promise.reject(
+        new SluiceError('content-released', 'content was read after its release', { temporary: true }),
+      );
     return Promise.resolve(this.inline.subarray(offset, this.size));
+  }
+
+  release(): void {
+    const { inline } = this;
+    this.inline = null;
+    if (inline !== null) this.give?.(inline);
   }
 }
 
@@ -55,6 +68,8 @@ export class ChunkedContent implements StoredContent {
     this.inline = inline;
     this.chunkBytes = chunkBytes;
   }
+
+  release(): void {}
 
   async read(offset: number): Promise<Buffer> {
     if (this.inline !== null) return this.inline.subarray(offset, this.size);
