@@ -29,8 +29,8 @@ export interface Tables {
 
 /** Opens (and creates, unless `create` is false) the environment. Throws what lmdb throws. */
 export function openTables(file: string, durability: Durability, mapSize: number, create = true): Tables {
-  // noReadAhead is documented but not declared.
-  const options: RootDatabaseOptionsWithPath & { noReadAhead: boolean } = {
+  // noReadAhead and permissionsMode are documented but not declared.
+  const options: RootDatabaseOptionsWithPath & { noReadAhead: boolean; permissionsMode: number } = {
     path: file,
     noSubdir: true,
     mapSize,
@@ -42,6 +42,7 @@ export function openTables(file: string, durability: Durability, mapSize: number
     noMemInit: true,
     // Mail is read once, in no order that read-ahead could guess.
     noReadAhead: true,
+    permissionsMode: 0o600,
   };
   const environment = open<Buffer, string>(options);
   const table = <K extends number | string | [number, number]>(name: TableName): Database<Buffer, K> =>

@@ -1,5 +1,5 @@
 /** What a start refuses, and that it says why. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -213,6 +213,8 @@ describe('a directory that cannot be used', () => {
     const path = join(directory.path, 'var', 'spool');
     await (await start(path)).close();
     expect(existsSync(join(dirname(path), 'spool', DATA_NAME))).toBe(true);
+    // Mail is for nobody else to read.
+    for (const name of [DATA_NAME, 'spool.json']) expect(statSync(join(path, name)).mode & 0o077).toBe(0);
   });
 });
 
