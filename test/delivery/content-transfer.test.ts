@@ -23,7 +23,7 @@ function factsOf(plain: Buffer, form: 'wire' | 'plain'): { facts: ContentFacts; 
 }
 
 function storedIn(bytes: Buffer, piece: number): StoredContent {
-  return { size: bytes.length, inline: null, read: async (at) => bytes.subarray(at, at + piece) };
+  return { size: bytes.length, inline: null, read: async (at) => bytes.subarray(at, at + piece), release: () => {} };
 }
 
 describe('transferContent', () => {
@@ -64,13 +64,18 @@ describe('transferContent', () => {
     const gone = async () => ++writes < 2;
     expect(await transferContent(storedIn(bytes, 2), facts, 'data', gone)).toBe(false);
     expect(writes).toBe(2);
-    const broken: StoredContent = { size: 8, inline: null, read: async () => Promise.reject(new Error('damaged')) };
+    const broken: StoredContent = {
+      size: 8,
+      inline: null,
+      read: async () => Promise.reject(new Error('damaged')),
+      release: () => {},
+    };
     await expect(transferContent(broken, facts, 'data', async () => true)).rejects.toThrow('damaged');
   });
 
   it('knows when the bytes can go as they lie', () => {
     const inline = Buffer.from('x\r\n.\r\n');
-    const content: StoredContent = { size: 3, inline, read: async () => inline };
+    const content: StoredContent = { size: 3, inline, read: async () => inline, release: () => {} };
     const facts: ContentFacts = {
       size: 3,
       form: 'wire',

@@ -29,14 +29,19 @@ export function envelope(id: number, addresses: readonly string[], more: Partial
   };
 }
 
-/** Content in memory, with the end of data that fits it. */
+/** Content in memory, with the end of data that fits it. Once released its bytes are spoilt, as another message would. */
 export function inlineContent(text: string): StoredContent {
   const bytes = Buffer.from(text, 'latin1');
   const inline = Buffer.concat([bytes, Buffer.from(text.endsWith('\r\n') || text === '' ? '.\r\n' : '\r\n.\r\n')]);
-  return { size: bytes.length, inline, read: async (offset) => bytes.subarray(offset) };
+  return { size: bytes.length, inline, read: async (offset) => bytes.subarray(offset), release: () => {} };
 }
 
 /** Content that is read piece by piece, as large ones are. */
 export function piecewiseContent(bytes: Buffer, piece = 65_536): StoredContent {
-  return { size: bytes.length, inline: null, read: async (offset) => bytes.subarray(offset, offset + piece) };
+  return {
+    size: bytes.length,
+    inline: null,
+    read: async (offset) => bytes.subarray(offset, offset + piece),
+    release: () => {},
+  };
 }
