@@ -24,7 +24,12 @@ const DELIVERED: Outcome = {
 
 export function addSchedulerTasks(bench: Bench): void {
   const one = schedulerWithTaker();
-  const content: StoredContent = { size: 10_240, inline: Buffer.alloc(10_240), read: () => Promise.reject() };
+  const content: StoredContent = {
+    size: 10_240,
+    inline: Buffer.alloc(10_240),
+    read: () => Promise.reject(),
+    release: () => {},
+  };
   let id = 1;
   bench
     .add('scheduler: message with 1 recipient, added and delivered', () => {

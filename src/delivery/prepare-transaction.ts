@@ -95,5 +95,5 @@ function countDotLines(content: Buffer): number {
 }
 
 function inMemory(bytes: Buffer): StoredContent {
-  return { size: bytes.length, inline: null, read: async (offset) => bytes.subarray(offset) };
+  return { size: bytes.length, inline: null, read: async (offset) => bytes.subarray(offset), release: () => {} };
 }

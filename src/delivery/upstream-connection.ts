@@ -200,8 +200,12 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.job = null;
     this.content = null;
     this.facts = null;
+    // The content's memory may hold another message as soon as the job is done: nothing of it may still be on its way.
+    if (this.wire.unsent > 0) this.session.abandon();
+    const cut = this.session.ended;
+    if (cut) this.wire.destroy();
     this.owner.jobDone(this, job, verdicts);
-    if (this.session.ended) this.over('the session ended with the transaction', verdicts.at(-1)?.reply ?? null);
+    if (cut) this.over('the session ended with the transaction', verdicts.at(-1)?.reply ?? null);
   }
 
   over(reason: string, reply: PeerReply | null): void {

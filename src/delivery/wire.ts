@@ -6,6 +6,8 @@
 export interface Wire {
   /** False: more is buffered than is good; wait for `drained`. */
   write(data: Buffer): boolean;
+  /** Bytes given to it and not yet taken by the system. */
+  readonly unsent: number;
   writeText(text: string, encoding: 'latin1' | 'utf8'): boolean;
   /** Sends what is buffered, then closes. */
   end(): void;

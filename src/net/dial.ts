@@ -37,6 +37,10 @@ class TcpWire implements Wire {
     return this.socket.write(data);
   }
 
+  get unsent(): number {
+    return this.socket.writableLength;
+  }
+
   writeText(text: string, encoding: 'latin1' | 'utf8'): boolean {
     return this.socket.write(text, encoding);
   }

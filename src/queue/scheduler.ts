@@ -96,6 +96,7 @@ export class Scheduler {
   add(message: QueuedMessage): void {
     if (this.memoryUsed + message.cost > this.options.memory && this.active.size > 0) {
       this.waiting.push(message.envelope.receivedAt, message.id);
+      message.content.release();
       this.pump();
       return;
     }
@@ -204,6 +205,7 @@ export class Scheduler {
   private readonly release = (message: QueuedMessage, due: number | null): void => {
     this.active.delete(message.id);
     this.memoryUsed -= message.cost;
+    message.content.release();
     if (due !== null) this.waiting.push(due, message.id);
     if (this.waiting.length > 0) this.pump();
   };

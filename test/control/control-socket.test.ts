@@ -22,7 +22,6 @@ const entry: QueueEntry = {
   reason: '451 "later"\n',
 };
 const calls: string[] = [];
-const away = false;
 const control: EngineControl = {
   status: () => ({
     version: '1',
