@@ -153,6 +153,10 @@ class SinkConnection {
           if (await this.say('RCPT', line)) rcpts.push(line);
           break;
         case 'DATA': {
+          if (rcpts.length === 0) {
+            this.socket.write('554 5.5.1 No valid recipients\r\n');
+            break;
+          }
           if (!(await this.say('DATA', line))) break;
           const content = await this.readData();
           if (await this.say('CONTENT', mail)) this.keep(mail, rcpts, 'DATA', content);
