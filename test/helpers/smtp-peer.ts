@@ -52,9 +52,10 @@ export class SmtpPeer {
     this.server = net.createServer({ noDelay: true }, (socket) => this.serve(socket));
   }
 
-  static async start(script: Script = () => undefined): Promise<SmtpPeer> {
+  /** Listens on a free port, or where it is told to. */
+  static async start(script: Script = () => undefined, port = 0, address = '127.0.0.1'): Promise<SmtpPeer> {
     const peer = new SmtpPeer(script);
-    await new Promise<void>((resolve) => peer.server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => peer.server.listen(port, address, resolve));
     return peer;
   }
 
