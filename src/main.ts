@@ -5,7 +5,6 @@
  * the signing keys anew. A spool that fails is closed and opened again, with growing waits, in the same process.
  * Exit codes are those of sysexits: 78 configuration, 74 spool, 70 anything else.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { App } from './app.js';
 import { loadProcessSettings } from './config/load-settings.js';
@@ -68,7 +67,6 @@ class Engine {
     for (let first = true; !this.stopping; first = false) {
       let app: App;
       try {
-        mkdirSync(settings.spoolDir, { recursive: true, mode: 0o700 });
         app = await App.start(settings, log);
       } catch (error) {
         if (first || !isTemporary(error)) return this.explain(error);

@@ -47,6 +47,8 @@ export interface SpoolOptions {
 
 export const DATA_NAME = 'spool.mdb';
 
+const OWNER_REMEDY = 'Run Sluice as the user that owns the spool, make it the owner, or set another SLUICE_SPOOL_DIR';
+
 const DEFAULT_MAP_SIZE = 2 ** 40;
 const VALIDATION_DEADLINE = 10 * 60_000;
 
@@ -91,13 +93,13 @@ function prepareDirectory(directory: string, file: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw unusable(directory, `it cannot be made a directory: ${messageOf(cause)}`, cause);
+    throw unusable(directory, `it cannot be made: ${messageOf(cause)}. ${OWNER_REMEDY}`, cause);
   }
   try {
     if (!statSync(directory).isDirectory()) throw new Error('it is not a directory');
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw unusable(directory, `this user cannot read and write it: ${messageOf(cause)}`, cause);
+    throw unusable(directory, `this user cannot read and write it: ${messageOf(cause)}. ${OWNER_REMEDY}`, cause);
   }
   const found = statOf(file);
   if (found === undefined) return;
@@ -105,7 +107,11 @@ function prepareDirectory(directory: string, file: string): void {
   try {
     accessSync(file, constants.R_OK | constants.W_OK);
   } catch (cause) {
-    throw unusable(file, `user ${process.getuid?.()} cannot write it, it belongs to user ${found.uid}`, cause);
+    throw unusable(
+      file,
+      `user ${process.getuid?.()} cannot write it, it belongs to user ${found.uid}. ${OWNER_REMEDY}`,
+      cause,
+    );
   }
 }
 

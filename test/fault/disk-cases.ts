@@ -49,7 +49,7 @@ const fullCase: FaultCase = {
         const filler = join(disk, 'filler');
         const refusedBefore = load.refusals.get('452 4.3.1') ?? 0;
         try {
-          for (let n = 0; ; n++) writeFileSync(filler, Buffer.alloc(256 * 1024), { flag: 'a' });
+          for (;;) writeFileSync(filler, Buffer.alloc(256 * 1024), { flag: 'a' });
         } catch {
           // Full to the last page.
         }
