@@ -187,6 +187,11 @@ export class ClientSession {
     this.host.send('QUIT\r\n', false);
   }
 
+  /** Ends an idle session without a word: its connection cannot be used any more. */
+  abandon(): void {
+    if (this.phase === 'idle') this.phase = 'over';
+  }
+
   /** The deadline has passed. */
   timeout(): void {
     this.end(this.phase === 'quit' ? 'quit' : `no answer in time while waiting for ${this.waitingFor}`, null);
