@@ -31,8 +31,25 @@ export class QueueIdSource {
 
 /** How an id is shown in replies, logs and on the command line, e.g. `FQZ3K1B2C4`. */
 export function formatQueueId(id: QueueId): string {
-  return id.toString(36).toUpperCase();
+  // Number.toString takes 0.3 us with a radix; ids are formatted several times a message.
+  let high = Math.floor(id / HALF);
+  let low = id - high * HALF;
+  let text = '';
+  for (let digit = 0; digit < HALF_DIGITS && (high > 0 || low > 0); digit++) {
+    text = DIGITS[low % 36]! + text;
+    low = Math.floor(low / 36);
+  }
+  while (high > 0) {
+    text = DIGITS[high % 36]! + text;
+    high = Math.floor(high / 36);
+  }
+  return text === '' ? '0' : text;
 }
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+/** Digits of the lower half of an id, which then fits 32 bits. */
+const HALF_DIGITS = 6;
+const HALF = 36 ** HALF_DIGITS;
 
 /** The id of a shown form, or undefined when the text is not one. */
 export function parseQueueId(text: string): QueueId | undefined {

@@ -37,7 +37,7 @@ export class DestinationPool implements ConnectionOwner {
   private dispatching = false;
   /** Connections being made. */
   private dialling = 0;
-  private readonly all = new Set<UpstreamConnection>();
+  private readonly all = new Map<UpstreamConnection, HostState>();
 
   constructor(queue: DestinationQueue, site: Site, environment: PoolEnvironment) {
     this.queue = queue;
@@ -83,12 +83,12 @@ export class DestinationPool implements ConnectionOwner {
 
   /** Closes what is idle, and every other connection when its job is done. */
   drain(): void {
-    for (const connection of [...this.all]) if (connection.job === null) connection.quit();
+    for (const connection of [...this.all.keys()]) if (connection.job === null) connection.quit();
   }
 
   /** Closes everything at once. */
   abort(reason: string): void {
-    for (const connection of [...this.all]) connection.abort(reason);
+    for (const connection of [...this.all.keys()]) connection.abort(reason);
   }
 
   // ConnectionOwner
@@ -179,8 +179,8 @@ export class DestinationPool implements ConnectionOwner {
     this.connections--;
     this.environment.connections--;
     state.connections--;
-    this.all.delete(connection);
     this.leaving(connection);
+    this.all.delete(connection);
     if (!connection.established) this.dialling--;
     if (!connection.established && !this.environment.draining) {
       const words = reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`;
@@ -251,11 +251,11 @@ export class DestinationPool implements ConnectionOwner {
     environment.connections++;
     host.connections++;
     const { dial, connection, clock, wheel } = environment;
-    this.all.add(new UpstreamConnection(host.site, dial, this, connection, clock, wheel));
+    this.all.set(new UpstreamConnection(host.site, dial, this, connection, clock, wheel), host);
   }
 
   private stateOf(connection: UpstreamConnection): HostState {
-    return this.states.get(keyOf(connection.host))!;
+    return this.all.get(connection)!;
   }
 
   private resolve(now: number): void {

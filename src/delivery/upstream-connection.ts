@@ -115,7 +115,6 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   /** Nothing to do: closes by itself after `idle` ms. */
   rest(idle: number): void {
     this.idleDeadline = this.clock.now() + idle;
-    this.wheel.add(this);
   }
 
   /** Says goodbye; only without a job. */

@@ -14,7 +14,7 @@ import type { Clock } from '../core/clock.js';
 import { statisticsOf, type Tables } from './tables.js';
 
 /** Age at which a look at the disk is repeated, ms. */
-const POLL_INTERVAL = 250;
+const POLL_INTERVAL = 1000;
 
 /** Reserve where none is set: an eighth of the file system, but never more than this. */
 const AUTOMATIC_RESERVE = 256 * 1024 * 1024;
