@@ -26,6 +26,7 @@ import { loadSigningKeys } from './message/dkim/key-store.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { createPreparer } from './message/prepare.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
+import { DescriptorBudget } from './net/descriptor-budget.js';
 import { dial } from './net/dial.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
 import { ConnectionCount, Listener } from './net/listener.js';
@@ -57,6 +58,7 @@ export class App {
   private readonly connections = new Set<ServerConnection>();
   private readonly listeners: Listener[] = [];
   private readonly count: ConnectionCount;
+  private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
   private spool!: Spool;
   private scheduler!: Scheduler;
@@ -72,7 +74,13 @@ export class App {
     this.log = log;
     this.events = new EngineEvents(log, systemClock);
     this.segments = new SegmentPool(settings.bodyMemory, settings.segmentSize);
-    this.count = new ConnectionCount({ total: settings.maxConnections, perClient: settings.maxConnectionsPerClient });
+    const room = (): number => Math.min(settings.maxConnections, this.descriptors?.clients ?? 0);
+    this.count = new ConnectionCount({
+      get total() {
+        return room();
+      },
+      perClient: settings.maxConnectionsPerClient,
+    });
     this.failure = new Promise((resolve) => {
       this.fail = resolve;
     });
@@ -211,7 +219,8 @@ export class App {
         connectionAge: settings.upstreamConnectionAge || Number.POSITIVE_INFINITY,
         idleTime: settings.upstreamIdle,
         maxRecipients: settings.upstreamMaxRecipients,
-        hostRest: Math.min(5000, settings.retryMin / 2),
+        // It doubles up to 64 times this, which must not be later than mail is due again.
+        hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
         events,
         siteOf: route.siteOf,
       },
@@ -240,6 +249,13 @@ export class App {
 
   private async listen(): Promise<void> {
     const { settings, segments } = this;
+    const descriptors = new DescriptorBudget(wantedUpstream(settings), () => systemClock.now());
+    this.descriptors = descriptors;
+    if (descriptors.clients < settings.maxConnections)
+      this.log.warn(
+        { openFiles: descriptors.openFiles, clients: descriptors.clients, wanted: settings.maxConnections },
+        'the limit of open files leaves room for fewer clients than SLUICE_MAX_CONNECTIONS: raise it (ulimit -n)',
+      );
     const mayRelay = addressSet([...LOOPBACK, ...settings.relayNetworks]);
     const environment: ConnectionEnvironment = {
       clock: systemClock,
@@ -259,8 +275,8 @@ export class App {
     };
     for (const address of settings.listen)
       this.listeners.push(
-        await Listener.open(address, this.count, (socket, client, port) => {
-          this.connections.add(new ServerConnection(socket, client, port, mayRelay(client), environment));
+        await Listener.open(address, this.count, (accepted, client) => {
+          this.connections.add(new ServerConnection(accepted, client, mayRelay(client), environment));
         }),
       );
   }
@@ -318,6 +334,12 @@ export class App {
         : new SluiceError('spool-failed', messageOf(error), { temporary: true, cause: error }),
     );
   }
+}
+
+/** Connections that deliveries may want at once; by MX there is no telling, so what a busy relay has. */
+function wantedUpstream(settings: Settings): number {
+  if (settings.upstream.length === 0) return 500;
+  return settings.upstream.reduce((sum, { pool }) => sum + pool, 0);
 }
 
 function pause(ms: number): Promise<void> {

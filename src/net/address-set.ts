@@ -24,13 +24,27 @@ export function addressSet(entries: readonly NetworkEntry[]): (address: string) 
     list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family);
     return { list, excluded };
   });
-  return (address) => {
+  const known = new Map<string, boolean>();
+  const check = (address: string): boolean => {
     const plain = plainAddress(address);
     const family = net.isIPv6(plain) ? 'ipv6' : 'ipv4';
     for (let i = lists.length - 1; i >= 0; i--) if (lists[i]!.list.check(plain, family)) return !lists[i]!.excluded;
     return false;
   };
+  // A check takes 10 us, most of it for Node's address object; clients come again and again.
+  return (address) => {
+    let answer = known.get(address);
+    if (answer === undefined) {
+      if (known.size >= MAX_KNOWN) known.clear();
+      answer = check(address);
+      known.set(address, answer);
+    }
+    return answer;
+  };
 }
+
+/** Addresses whose answer is remembered. */
+const MAX_KNOWN = 4096;
 
 /** `::ffff:192.0.2.1` of a dual-stack socket as `192.0.2.1`. */
 export function plainAddress(address: string): string {

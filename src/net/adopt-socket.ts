@@ -1,38 +1,79 @@
 /**
- * Reading an accepted connection into the thread's one buffer.
+ * Accepted connections, read into the thread's one buffer.
  *
- * `net.Server` offers no `onread` for the sockets it accepts, and reading without it costs an allocation of 64 KiB a read.
- * The handle of an accepted, still paused socket can be put under a new Socket that has `onread` (proven on Node 20 to
- * 24). Where the handle is not to be had, reading falls back to 'data' events.
+ * `net.Server` makes a Socket of every connection it accepts and offers no `onread` for it; reading without `onread`
+ * costs an allocation of 64 KiB a read, and a second Socket over the same handle costs as much as the first. So the
+ * server's handle is asked for the bare connections instead, and each gets one Socket, with `onread` (Node 20 to 24).
+ * Where Node no longer has that handle, the Socket that the server made is used, and read by 'data' events.
  */
 import net from 'node:net';
 import { readBuffer } from './read-buffer.js';
 
-/** An accepted socket with the private handle that Node keeps in it. */
-interface WithHandle {
-  _handle?: unknown;
+/** Gets the bytes read, `chunk[0, length)`, valid during the call only; false stops reading until `resume()`. */
+export type Take = (chunk: Buffer, length: number) => boolean;
+
+/** A connection that was accepted and is not being read. Exactly one of the methods is to be called, once. */
+export interface Accepted {
+  /** Client address and port; '' when it is gone already. */
+  readonly address: string;
+  readonly port: number;
+  /** Begins to read. */
+  open(take: Take): net.Socket;
 }
 
-/**
- * The socket to use from now on; the one given must be paused and is not to be used again. `take(chunk, length)` gets
- * the bytes, valid during the call only; it answers false to stop reading until `resume()`.
- */
-export function adoptForReading(socket: net.Socket, take: (chunk: Buffer, length: number) => boolean): net.Socket {
-  const holder = socket as WithHandle;
-  const handle = holder._handle;
-  if (handle === undefined || handle === null) {
-    socket.on('data', (chunk: Buffer) => {
-      if (!take(chunk, chunk.length)) socket.pause();
-    });
-    return socket;
+interface PeerName {
+  address?: string;
+  port?: number;
+}
+
+/** What is used of Node's own object under a connection. */
+interface ConnectionHandle {
+  getpeername(out: PeerName): number;
+  setNoDelay(on: boolean): number;
+}
+
+/** What is used of Node's own object under a listening server. */
+interface ServerHandle {
+  onconnection?: (status: number, connection?: ConnectionHandle) => void;
+}
+
+/** Hands every connection that a listening server accepts to `accept`. */
+export function acceptFrom(server: net.Server, accept: (connection: Accepted) => void): void {
+  const handle = (server as { _handle?: ServerHandle | null })._handle;
+  if (typeof handle?.onconnection === 'function') {
+    // Without a connection there is a status: out of descriptors. The kernel keeps the client waiting.
+    handle.onconnection = (_status, connection) => {
+      if (connection !== undefined) accept(ofHandle(connection));
+    };
+  } else {
+    server.on('connection', (socket) => accept(ofSocket(socket)));
   }
-  holder._handle = null;
-  const options = {
-    handle,
-    allowHalfOpen: true,
-    onread: { buffer: readBuffer, callback: (length: number) => take(readBuffer, length) },
+}
+
+function ofHandle(handle: ConnectionHandle): Accepted {
+  const peer: PeerName = {};
+  handle.getpeername(peer);
+  handle.setNoDelay(true);
+  return {
+    address: peer.address ?? '',
+    port: peer.port ?? 0,
+    open(take) {
+      const onread = { buffer: readBuffer, callback: (length: number) => take(readBuffer, length) };
+      const options = { handle, allowHalfOpen: true, onread };
+      return new net.Socket(options as net.SocketConstructorOpts);
+    },
   };
-  const adopted = new net.Socket(options as net.SocketConstructorOpts);
-  adopted.resume();
-  return adopted;
+}
+
+function ofSocket(socket: net.Socket): Accepted {
+  return {
+    address: socket.remoteAddress ?? '',
+    port: socket.remotePort ?? 0,
+    open(take) {
+      socket.on('data', (chunk: Buffer) => {
+        if (!take(chunk, chunk.length)) socket.pause();
+      });
+      return socket;
+    },
+  };
 }

@@ -6,9 +6,10 @@ import net from 'node:net';
 import { SluiceError } from '../core/errors.js';
 import { replies } from '../smtp/replies.js';
 import { plainAddress } from './address-set.js';
+import { type Accepted, acceptFrom } from './adopt-socket.js';
 
 export interface ConnectionLimits {
-  /** Connections in all. */
+  /** Connections in all. Asked anew for each connection, as what there is room for may change. */
   readonly total: number;
   /** Connections of one client address; 0: no limit of its own. */
   readonly perClient: number;
@@ -17,6 +18,8 @@ export interface ConnectionLimits {
 /** Counts the connections of all listeners. */
 export class ConnectionCount {
   total = 0;
+  /** Clients that were refused and may still read why. */
+  refused = 0;
   private readonly byClient = new Map<string, number>();
   private readonly limits: ConnectionLimits;
 
@@ -33,6 +36,11 @@ export class ConnectionCount {
     return true;
   }
 
+  /** A refused client may be given time to read why; they take descriptors too, so only few at once are. */
+  get mayLinger(): boolean {
+    return this.refused < Math.min(MAX_REFUSED, this.limits.total / 8);
+  }
+
   leave(address: string): void {
     this.total--;
     const mine = (this.byClient.get(address) ?? 1) - 1;
@@ -41,6 +49,8 @@ export class ConnectionCount {
   }
 }
 
+/** Refused clients that are given time at once. */
+const MAX_REFUSED = 256;
 /** How long a refused client may take to read why, ms. */
 const LINGER = 5000;
 /** Connections waiting to be accepted; the kernel cuts it to net.core.somaxconn. */
@@ -54,20 +64,15 @@ export class Listener {
   }
 
   /**
-   * Listens and resolves once bound. `accept` gets paused sockets that are counted in; whoever has them counts them out.
+   * Listens and resolves once bound. `accept` gets connections that are counted in, with the client's address; whoever has them counts them out.
    * @throws SluiceError `cannot-listen`, naming the address and what to do.
    */
   static async open(
     address: { readonly host: string; readonly port: number },
     count: ConnectionCount,
-    accept: (socket: net.Socket, address: string, port: number) => void,
+    accept: (connection: Accepted, address: string) => void,
   ): Promise<Listener> {
-    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
-      const client = plainAddress(socket.remoteAddress ?? '');
-      if (client === '') socket.destroy();
-      else if (count.enter(client)) accept(socket, client, socket.remotePort ?? 0);
-      else refuse(socket);
-    });
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
         const at = `${address.host}:${address.port}`;
@@ -79,6 +84,12 @@ export class Listener {
     server.removeAllListeners('error');
     // Running out of descriptors while accepting: the kernel keeps the client waiting, the others go on.
     server.on('error', () => {});
+    acceptFrom(server, (connection) => {
+      const client = plainAddress(connection.address);
+      if (client === '') connection.open(() => true).destroy();
+      else if (count.enter(client)) accept(connection, client);
+      else refuse(connection.open(() => true));
+    });
     return new Listener(server);
   }
 
@@ -98,13 +109,21 @@ export class Listener {
   }
 }
 
-function refuse(socket: net.Socket): void {
+function refuse(socket: net.Socket, count: ConnectionCount): void {
   socket.on('error', () => {});
+  if (!count.mayLinger) {
+    socket.end(replies.tooManyConnections.bytes, () => socket.destroy());
+    return;
+  }
+  count.refused++;
   socket.end(replies.tooManyConnections.bytes);
   socket.resume();
   // Half-open is allowed, so a client that never closes would keep its descriptor, and it is not counted.
   const timer = setTimeout(() => socket.destroy(), LINGER).unref();
-  socket.on('close', () => clearTimeout(timer));
+  socket.on('close', () => {
+    clearTimeout(timer);
+    count.refused--;
+  });
 }
 
 const WORDS: Record<string, string> = {

@@ -11,7 +11,7 @@ import type { Reply } from '../smtp/replies.js';
 import type { BodySink, ServerHost, Transaction } from '../smtp/server-host.js';
 import type { ServerSessionOptions } from '../smtp/server-options.js';
 import { ServerSession } from '../smtp/server-session.js';
-import { adoptForReading } from './adopt-socket.js';
+import type { Accepted } from './adopt-socket.js';
 
 /** Policy and intake, as a connection needs them. */
 export interface ConnectionHost {
@@ -53,15 +53,14 @@ export class ServerConnection implements ServerHost, Deadlined {
   private choked = false;
   private lingerUntil = Number.POSITIVE_INFINITY;
 
-  constructor(socket: net.Socket, address: string, port: number, relays: boolean, environment: ConnectionEnvironment) {
+  constructor(accepted: Accepted, address: string, relays: boolean, environment: ConnectionEnvironment) {
     const now = environment.clock.now();
     this.address = address;
-    this.port = port;
+    this.port = accepted.port;
     this.relays = relays;
     this.environment = environment;
     this.session = new ServerSession(this, relays ? environment.trusted : environment.untrusted, now);
-    this.socket = adoptForReading(socket, (chunk, length) => this.received(chunk, length));
-    this.socket.setNoDelay(true);
+    this.socket = accepted.open((chunk, length) => this.received(chunk, length));
     this.socket.on('error', () => this.lost());
     this.socket.on('end', () => this.ended());
     this.socket.on('close', () => this.lost());
@@ -190,7 +189,8 @@ export class ServerConnection implements ServerHost, Deadlined {
   /** The client will send no more; a message of its that is still with intake is answered first. */
   private ended(): void {
     this.clientDone = true;
-    if (this.session.waiting || this.gone) return;
+    // When we are closing already, the socket closes by itself once the last reply is out.
+    if (this.session.waiting || this.closing || this.gone) return;
     this.socket.end(() => this.lost());
     this.close();
     this.environment.wheel.add(this);

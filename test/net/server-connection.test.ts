@@ -62,8 +62,8 @@ class World {
         },
       },
     };
-    this.listener = await Listener.open({ host: '127.0.0.1', port: 0 }, this.count, (socket, address, port) => {
-      this.connections.add(new ServerConnection(socket, address, port, true, environment));
+    this.listener = await Listener.open({ host: '127.0.0.1', port: 0 }, this.count, (accepted, address) => {
+      this.connections.add(new ServerConnection(accepted, address, true, environment));
     });
     return this;
   }
