@@ -31,11 +31,11 @@ export interface PreparedLarge {
   readonly inline: Buffer | null;
 }
 
-/** Lays out a message of up to WHOLE_IN_MEMORY bytes: one buffer for LMDB and for delivery. */
-export function prepareWhole(message: NewMessage): PreparedLarge {
+/** Lays out a message of up to WHOLE_IN_MEMORY bytes: one buffer, from `allocate`, for LMDB and for delivery. */
+export function prepareWhole(message: NewMessage, allocate: (bytes: number) => Buffer): PreparedLarge {
   const { size, endsWithCrlf } = message.envelope.content;
   const end = endOfData(endsWithCrlf);
-  const inline = Buffer.allocUnsafeSlow(size + end.length);
+  const inline = allocate(size + end.length);
   copyContent(message, 0, size, inline, 0);
   inline.set(end, size);
   const checksums = Buffer.allocUnsafeSlow(checksumBytes(size));

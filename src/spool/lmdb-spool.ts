@@ -118,7 +118,8 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     for (const [at, message] of batch.entries()) {
       const row = encodeInline(message, this.memory.allocate);
       if (row !== null) prepared[at] = row;
-      else if (message.envelope.content.size <= WHOLE_IN_MEMORY) prepared[at] = prepareWhole(message);
+      else if (message.envelope.content.size <= WHOLE_IN_MEMORY)
+        prepared[at] = prepareWhole(message, this.memory.allocate);
       else
         windowed.push(
           storeWindows(this.tables, this.queue, message).then((stored) => {
@@ -298,7 +299,15 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
       if ('content' in ready) contents[at] = new InlineContent(content.size, ready.content, this.memory.release);
       else {
         this.large.set(id, Math.ceil(content.size / CHUNK_BYTES));
-        contents[at] = new ChunkedContent(this, id, content.size, ready.checksums, ready.inline);
+        contents[at] = new ChunkedContent(
+          this,
+          id,
+          content.size,
+          ready.checksums,
+          ready.inline,
+          CHUNK_BYTES,
+          this.memory.release,
+        );
       }
     }
     this.messages += batch.length;

@@ -10,11 +10,18 @@
  */
 
 const SLAB_BYTES = 64 * 1024;
-/** Greater rows get memory of their own. */
+/** Greater rows get memory of their own, in powers of two up to the second bound; beyond it nothing is used again. */
 const LARGEST_SHARED = 24 * 1024;
+const LARGEST_KEPT = 512 * 1024;
 
-/** Slabs kept for use again. */
-const FREE_SLABS = 256;
+/** Bytes kept for use again, in slabs and in each size of own memory. */
+const FREE_BYTES = 16 * 1024 * 1024;
+
+/** Memory of one size for rows of their own. */
+interface OwnSize {
+  readonly bytes: number;
+  readonly free: Buffer[];
+}
 
 interface Slab {
   readonly bytes: Buffer;
@@ -27,10 +34,12 @@ export class RowMemory {
   private slab: Slab = newSlab();
   private readonly free: Slab[] = [];
   private readonly slabs = new WeakMap<ArrayBufferLike, Slab>();
+  private readonly ownSizes = new Map<number, OwnSize>();
+  private readonly ownSizeOf = new WeakMap<ArrayBufferLike, OwnSize>();
 
   /** Uninitialised memory of `bytes` bytes that is the caller's until released. */
   readonly allocate = (bytes: number): Buffer => {
-    if (bytes > LARGEST_SHARED) return Buffer.allocUnsafeSlow(bytes);
+    if (bytes > LARGEST_SHARED) return this.allocateOwn(bytes);
     if (this.slab.used + bytes > SLAB_BYTES) this.renew();
     const { slab } = this;
     const at = slab.used;
@@ -42,10 +51,32 @@ export class RowMemory {
   /** Gives back what `allocate` gave, or any part of it; once, when neither lmdb nor delivery looks at it any more. */
   readonly release = (row: Buffer): void => {
     const slab = this.slabs.get(row.buffer);
-    if (slab === undefined || --slab.rows > 0 || slab === this.slab) return;
+    if (slab === undefined) {
+      const size = this.ownSizeOf.get(row.buffer);
+      if (size !== undefined && size.free.length * size.bytes < FREE_BYTES)
+        size.free.push(Buffer.from(row.buffer, 0, size.bytes));
+      return;
+    }
+    if (--slab.rows > 0 || slab === this.slab) return;
     slab.used = 0;
-    if (this.free.length < FREE_SLABS) this.free.push(slab);
+    if (this.free.length * SLAB_BYTES < FREE_BYTES) this.free.push(slab);
   };
+
+  private allocateOwn(bytes: number): Buffer {
+    if (bytes > LARGEST_KEPT) return Buffer.allocUnsafeSlow(bytes);
+    const rounded = 2 ** Math.ceil(Math.log2(bytes));
+    let size = this.ownSizes.get(rounded);
+    if (size === undefined) {
+      size = { bytes: rounded, free: [] };
+      this.ownSizes.set(rounded, size);
+    }
+    let memory = size.free.pop();
+    if (memory === undefined) {
+      memory = Buffer.allocUnsafeSlow(rounded);
+      this.ownSizeOf.set(memory.buffer, size);
+    }
+    return memory.subarray(0, bytes);
+  }
 
   private renew(): void {
     if (this.slab.rows === 0) {

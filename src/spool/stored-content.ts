@@ -46,13 +46,14 @@ export interface ChunkReader {
 /** Content in the chunk table. */
 export class ChunkedContent implements StoredContent {
   readonly size: number;
-  readonly inline: Buffer | null;
+  inline: Buffer | null;
   private readonly reader: ChunkReader;
   private readonly id: number;
   private readonly checksums: Buffer;
   private readonly chunkBytes: number;
+  private readonly give: ((inline: Buffer) => void) | null;
 
-  /** `inline`: the content with its end of data where it is in memory all the same. */
+  /** `inline`: the content with its end of data where it is in memory all the same; `give`: where that memory goes then. */
   constructor(
     reader: ChunkReader,
     id: number,
@@ -60,6 +61,7 @@ export class ChunkedContent implements StoredContent {
     checksums: Buffer,
     inline: Buffer | null,
     chunkBytes = CHUNK_BYTES,
+    give: ((inline: Buffer) => void) | null = null,
   ) {
     this.reader = reader;
     this.id = id;
@@ -67,9 +69,15 @@ export class ChunkedContent implements StoredContent {
     this.checksums = checksums;
     this.inline = inline;
     this.chunkBytes = chunkBytes;
+    this.give = give;
   }
 
-  release(): void {}
+  /** It can still be read, from the store. */
+  release(): void {
+    const { inline } = this;
+    this.inline = null;
+    if (inline !== null) this.give?.(inline);
+  }
 
   async read(offset: number): Promise<Buffer> {
     if (this.inline !== null) return this.inline.subarray(offset, this.size);
