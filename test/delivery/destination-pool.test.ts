@@ -68,20 +68,18 @@ describe('a good next hop', () => {
     expect(here.count('delivered')).toBe(8);
   });
 
-  it('that is idle is closed after a while, and a message right then is not sent behind QUIT', async () => {
-    const up = await peer();
+  it('that is idle is closed after a while, and nothing is sent behind QUIT', async () => {
+    // It never answers QUIT, so that there is time for a message to come in between.
+    const up = await peer((stage) => (stage === 'QUIT' ? 'silent' : undefined));
     const here = build([hostAt(up.port)], { idleTime: 40 });
-    for (let i = 1; i <= 8; i++) {
+    for (let i = 1; i <= 3; i++) {
       await here.send();
       await here.decided(i);
-      // About when the idle connection says goodbye.
-      await new Promise((resolve) => setTimeout(resolve, 30 + 6 * i));
+      await until('it says goodbye', () => up.commands.filter((line) => line === 'QUIT').length === i);
     }
-    expect(here.count('delivered')).toBe(8);
+    expect([here.count('delivered'), up.accepted]).toEqual([3, 3]);
     await until('all are closed', () => up.open.size === 0);
     expect(here.delivery.connections).toBe(0);
-    const misplaced = up.commands.filter((line, i) => line.startsWith('MAIL') && up.commands[i - 1] === 'QUIT');
-    expect(misplaced).toEqual([]);
   });
 
   it('is used while another connection to it is stuck', async () => {
