@@ -2,7 +2,8 @@
  * The threads that prepare messages: piscina behind a promise of an answer for every message.
  *
  * A batch becomes as many tasks as threads can work on at once, none smaller than is worth a hop between threads. No
- * more tasks than threads are handed out, so that a task's deadline measures work and not waiting. A thread that crashes
+ * more tasks than threads are handed out, so that a task's deadline measures work and not waiting; what waits meanwhile
+ * is put together. A thread that crashes
  * or is not done by the deadline is replaced and its messages are tried once more, each by itself: a message that does it
  * again fails alone. Everything is bounded: past `maxQueued` waiting messages a batch is refused at once.
  *
@@ -205,12 +206,41 @@ export class PreparePool {
   private next(): void {
     this.running--;
     while (this.running < this.threads && this.waiting.length > 0) {
-      const task = this.waiting.shift()!;
-      this.queued -= task.requests.length;
-      this.run(task);
+      this.run(this.takeWaiting());
     }
     if (this.running === 0) this.idle?.();
   }
+
+  /** The next task: first tries that wait together become one, as far as that leaves work for the other threads. */
+  private takeWaiting(): Task {
+    const share = Math.min(MAX_TASK, Math.max(MIN_TASK, Math.ceil(this.queued / this.threads)));
+    const first = this.waiting.shift()!;
+    const tasks = [first];
+    let count = first.requests.length;
+    for (let next = this.waiting[0]; !first.again && next !== undefined && !next.again; next = this.waiting[0]) {
+      if (count + next.requests.length > share) break;
+      tasks.push(next);
+      count += next.requests.length;
+      this.waiting.shift();
+    }
+    this.queued -= count;
+    return tasks.length === 1 ? first : together(tasks);
+  }
+}
+
+/** Several tasks as one. */
+function together(tasks: readonly Task[]): Task {
+  return {
+    requests: tasks.flatMap((task) => task.requests),
+    again: false,
+    done(results) {
+      let from = 0;
+      for (const task of tasks) {
+        task.done(results.slice(from, from + task.requests.length));
+        from += task.requests.length;
+      }
+    },
+  };
 }
 
 /** Takes an answer apart; headers are views of it. */
