@@ -8,7 +8,7 @@
 import type { Outcome } from '../queue/outcome.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { DestinationQueue } from '../queue/scheduler.js';
-import type { Verdict } from '../smtp/client-session.js';
+import type { Verdict } from '../smtp/client-host.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
 import type { PoolEnvironment } from './delivery.js';
 import { HostState, pickBalanced, pickPreferred } from './host-state.js';

@@ -9,7 +9,7 @@ import { downgradeTo7Bit } from '../message/downgrade.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { Capabilities } from '../smtp/capabilities.js';
-import type { TransactionPlan } from '../smtp/client-session.js';
+import type { TransactionPlan } from '../smtp/client-host.js';
 import type { StoredContent } from '../spool/spool.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 

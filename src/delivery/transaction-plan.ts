@@ -6,7 +6,7 @@ import { domainToASCII } from 'node:url';
 import type { ContentFacts, Envelope } from '../message/envelope.js';
 import { NOTIFY_DELAY, NOTIFY_FAILURE, NOTIFY_NEVER, NOTIFY_SUCCESS, type Recipient } from '../message/envelope.js';
 import type { Capabilities } from '../smtp/capabilities.js';
-import type { TransactionPlan } from '../smtp/client-session.js';
+import type { TransactionPlan } from '../smtp/client-host.js';
 
 /** Why a transaction cannot be made, with the enhanced code of a permanent failure. */
 export interface PlanRefusal {

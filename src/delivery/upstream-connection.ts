@@ -9,13 +9,8 @@ import type { DeadlineWheel } from '../core/deadline-wheel.js';
 import { messageOf } from '../core/errors.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
-import {
-  type ClientHost,
-  ClientSession,
-  type ClientSessionOptions,
-  type TransactionPlan,
-  type Verdict,
-} from '../smtp/client-session.js';
+import type { ClientHost, ClientSessionOptions, TransactionPlan, Verdict } from '../smtp/client-host.js';
+import { ClientSession } from '../smtp/client-session.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
 import type { StoredContent } from '../spool/spool.js';
 import { isReady, transferContent } from './content-transfer.js';

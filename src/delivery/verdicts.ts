@@ -2,7 +2,7 @@
  * From the next hop's verdicts to outcomes (RFC 5321 section 4.2.1: 4yz may succeed later, 5yz will not).
  */
 import type { Outcome } from '../queue/outcome.js';
-import type { Verdict } from '../smtp/client-session.js';
+import type { Verdict } from '../smtp/client-host.js';
 import { enhancedCode } from '../smtp/reply-parser.js';
 
 /** The outcome a verdict stands for. `speaksDsn`: the host took over the duty to notify. */

@@ -5,16 +5,8 @@
  * goes back at once. The verdict depends on the bytes alone, not on how they were cut into chunks.
  */
 import type { BodyType, ContentFacts } from '../message/envelope.js';
-import {
-  ContentScanner,
-  FLAW_BARE_CR,
-  FLAW_BARE_LF,
-  FLAW_FALSE_END,
-  FLAW_LONG_HEADER,
-  FLAW_LONG_LINE,
-  type ScannerSettings,
-  type SpanSink,
-} from './data-scanner.js';
+import { FLAW_BARE_CR, FLAW_BARE_LF, FLAW_FALSE_END, FLAW_LONG_HEADER, FLAW_LONG_LINE } from './content-flaws.js';
+import { ContentScanner, type ScannerSettings, type SpanSink } from './data-scanner.js';
 import { type Reply, replies } from './replies.js';
 import type { BodySink } from './server-host.js';
 import { preparedReplies, type ServerSessionOptions } from './server-options.js';

@@ -14,6 +14,8 @@
  * the few other bytes below 14 leave that loop (bench/data-scanner.ts compares it with other ways).
  */
 
+import { FLAW_BARE_CR, FLAW_BARE_LF, FLAW_FALSE_END, FLAW_LONG_HEADER, FLAW_LONG_LINE } from './content-flaws.js';
+
 /** Takes content in order. `source` is not kept. */
 export interface SpanSink {
   span(source: Uint8Array, start: number, end: number): void;
@@ -29,13 +31,6 @@ export interface ScannerSettings {
   /** Bytes before the first empty line, 0: any. */
   readonly maxHeaderSize: number;
 }
-
-/** What may be wrong with content, as bits of `flaws`. */
-export const FLAW_BARE_CR = 1;
-export const FLAW_BARE_LF = 2;
-export const FLAW_FALSE_END = 4;
-export const FLAW_LONG_LINE = 8;
-export const FLAW_LONG_HEADER = 16;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -150,9 +145,9 @@ export class ContentScanner {
               const q = view[w + 1]!;
               const r = view[w + 2]!;
               const s = view[w + 3]!;
-              const any =
+              const special =
                 ((p - FOURTEENS) & ~p) | ((q - FOURTEENS) & ~q) | ((r - FOURTEENS) & ~r) | ((s - FOURTEENS) & ~s);
-              if ((any & TOP_BITS) !== 0) break;
+              if ((special & TOP_BITS) !== 0) break;
               bits |= p | q | r | s;
               w += 4;
             }

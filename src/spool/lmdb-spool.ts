@@ -14,6 +14,7 @@ import { CommitQueue } from './commit-queue.js';
 import { packPlain } from './envelope-codec.js';
 import { FreshMessages } from './fresh-messages.js';
 import { type PreparedLarge, prepareWhole, putWholeChunks, storeWindows, WHOLE_IN_MEMORY } from './large-store.js';
+import { Prefetcher } from './prefetcher.js';
 import {
   CHUNK_BYTES,
   DamagedRecord,
@@ -44,9 +45,6 @@ import { ChunkedContent, type ChunkReader, InlineContent } from './stored-conten
 import type { Tables } from './tables.js';
 import { allSettledOrThrow, withDeadline } from './waiting.js';
 
-/** Most messages that are faulted in together, so that their reads afterwards stay below a millisecond. */
-const PREFETCH_GROUP = 64;
-
 /** How long close waits for outstanding writes, ms. */
 const CLOSE_DEADLINE = 10_000;
 
@@ -71,6 +69,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
   private readonly queue: CommitQueue;
   private readonly space: Space;
   private readonly memory = new RowMemory();
+  private readonly prefetcher: Prefetcher;
   private readonly fresh: FreshMessages;
   /** Removed, but the commit is not done. */
   private readonly removing = new Set<QueueId>();
@@ -79,12 +78,12 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
   private messages: number;
   private schedule: ScheduleRows;
   private closed = false;
-  private wanted: { readonly ids: QueueId[]; readonly done: Promise<void> } | undefined;
 
   /** For openSpool: `facts` and a first look at the disk come before. */
   private constructor(options: LmdbSpoolOptions, facts: OpeningFacts, space: Space) {
     this.options = options;
     this.tables = options.tables;
+    this.prefetcher = new Prefetcher(options.tables);
     this.space = space;
     this.large = facts.large;
     this.quarantined = facts.quarantined;
@@ -175,7 +174,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     this.refuseWhenDown();
     if (this.queue.hasPending(id)) await this.queue.flush();
     // Faults the pages in on another thread: a cold row must not stop this one for a disk read.
-    await this.prefetch(id);
+    await this.prefetcher.fetch(id);
     if (this.closed || this.quarantined.has(id)) return undefined;
     const row = this.tables.message.getBinary(id);
     if (row === undefined) return undefined;
@@ -246,6 +245,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     if (this.queue.failure === null) this.queue.submit({ settlement: true, id: 0, write: () => this.fresh.raiseNow() });
     await withDeadline(this.queue.flush(), CLOSE_DEADLINE);
     this.closed = true;
+    this.prefetcher.close();
     await withDeadline(this.tables.environment.close(), CLOSE_DEADLINE);
     this.options.release();
   }
@@ -312,25 +312,6 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     }
     this.messages += batch.length;
     return contents;
-  }
-
-  /** One trip to another thread for the loads of a turn: a trip for each costs ten times a read from memory. */
-  private prefetch(id: QueueId): Promise<void> {
-    const group = this.wanted;
-    if (group !== undefined && group.ids.length < PREFETCH_GROUP) {
-      group.ids.push(id);
-      return group.done;
-    }
-    const ids = [id];
-    const done = new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        if (this.wanted?.ids === ids) this.wanted = undefined;
-        if (this.closed) resolve();
-        else this.tables.message.prefetch(ids).then(resolve, reject);
-      });
-    });
-    this.wanted = { ids, done };
-    return done;
   }
 
   private loadState(id: QueueId): DeliveryState | null {

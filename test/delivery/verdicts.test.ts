@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isTooManyRecipients, outcomeOf } from '../../src/delivery/verdicts.js';
-import type { Stage } from '../../src/smtp/client-session.js';
+import type { Stage } from '../../src/smtp/client-host.js';
 
 const verdict = (stage: Stage, code: number, text = 'text') => ({ stage, reply: { code, text, lines: [text] } });
 

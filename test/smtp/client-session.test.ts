@@ -3,7 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClientSession, type TransactionPlan, type Verdict } from '../../src/smtp/client-session.js';
+import type { TransactionPlan, Verdict } from '../../src/smtp/client-host.js';
+import { ClientSession } from '../../src/smtp/client-session.js';
 
 const REPLY_TIMEOUT = 1000;
 const DATA_TIMEOUT = 5000;

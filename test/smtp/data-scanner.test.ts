@@ -1,14 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  ContentScanner,
   FLAW_BARE_CR,
   FLAW_BARE_LF,
   FLAW_FALSE_END,
   FLAW_LONG_HEADER,
   FLAW_LONG_LINE,
-  type ScannerSettings,
-} from '../../src/smtp/data-scanner.js';
+} from '../../src/smtp/content-flaws.js';
+import { ContentScanner, type ScannerSettings } from '../../src/smtp/data-scanner.js';
 import { LENIENT_END, referenceScan, type ScanResult } from './reference-scanner.js';
 
 const wire: ScannerSettings = { wire: true, convert: false, maxTextLine: 0, maxHeaderSize: 0 };

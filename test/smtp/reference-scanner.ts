@@ -8,8 +8,8 @@ import {
   FLAW_FALSE_END,
   FLAW_LONG_HEADER,
   FLAW_LONG_LINE,
-  type ScannerSettings,
-} from '../../src/smtp/data-scanner.js';
+} from '../../src/smtp/content-flaws.js';
+import type { ScannerSettings } from '../../src/smtp/data-scanner.js';
 
 export interface ScanResult {
   /** Bytes of the stream up to and with the end of data; undefined when it has not come. */
