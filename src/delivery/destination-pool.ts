@@ -251,7 +251,7 @@ export class DestinationPool implements ConnectionOwner {
     environment.connections++;
     host.connections++;
     const { dial, connection, clock, wheel } = environment;
-    this.all.set(new UpstreamConnection(host.site, dial, this, connection, clock, wheel), host);
+    this.all.set(new UpstreamConnection(host.target, dial, this, connection, clock, wheel), host);
   }
 
   private stateOf(connection: UpstreamConnection): HostState {

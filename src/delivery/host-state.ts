@@ -4,8 +4,8 @@
 import type { SiteHost } from './site.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
-/** Longest time a host that failed is left alone, ms. */
-const MAX_REST = 300_000;
+/** Longest time a host that failed is left alone, ms: this late at most mail flows again when it is back. */
+const MAX_REST = 30_000;
 
 export class HostState {
   site: SiteHost;
@@ -20,6 +20,7 @@ export class HostState {
   /** For smooth weighted round robin. */
   credit = 0;
   private failures = 0;
+  private turn = 0;
   private failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(site: SiteHost) {
@@ -29,6 +30,14 @@ export class HostState {
   /** A connection can be had at once or, where one more is allowed, dialled. */
   isAvailable(now: number, mayDial: boolean): boolean {
     return this.idle.length > 0 || (mayDial && this.restUntil <= now && this.connections < this.site.limit);
+  }
+
+  /** The host with the address to dial now: after a failure the next of its addresses. */
+  get target(): SiteHost {
+    const { alternatives } = this.site;
+    if (alternatives === undefined || alternatives.length === 0) return this.site;
+    const turn = this.turn % (alternatives.length + 1);
+    return turn === 0 ? this.site : { ...this.site, address: alternatives[turn - 1]! };
   }
 
   /** A connection became usable. */
@@ -42,11 +51,14 @@ export class HostState {
    * more. Those that were being made together count as one failure.
    */
   failed(reason: string, now: number, rest: number, begunAt: number): void {
+    this.lastFailure = reason;
     if (begunAt >= this.failedAt) {
       this.failures++;
       this.failedAt = now;
+      this.turn++;
+      // Another address is tried at once, once each.
+      if (this.failures <= (this.site.alternatives?.length ?? 0)) return;
     }
-    this.lastFailure = reason;
     this.restUntil = now + Math.min(MAX_REST, rest * 2 ** Math.min(this.failures - 1, 6));
   }
 }

@@ -8,6 +8,8 @@ import type { MailHostResolver } from './mx-resolver.js';
 export interface SiteHost {
   readonly name: string;
   readonly address: string;
+  /** Further addresses of the same host, tried in turn when it cannot be reached. */
+  readonly alternatives?: readonly string[];
   readonly port: number;
   /** Share among balanced hosts, 1 or more. */
   readonly weight: number;
@@ -55,11 +57,12 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
         try {
           const found = await lookUp(upstream.host);
           expires = Math.min(expires, found.expires);
-          const address = found.addresses[0];
+          const [address, ...alternatives] = found.addresses;
           if (address === undefined) throw new Error(`no address for upstream ${upstream.host}`);
           hosts.push({
             name: upstream.host,
             address,
+            alternatives,
             port: upstream.port,
             weight: upstream.weight,
             limit: upstream.pool,
