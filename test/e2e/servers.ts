@@ -1,0 +1,217 @@
+/**
+ * Real mail servers for the end-to-end test: Postfix and Exim, each from a folder of its own on a port of loopback.
+ *
+ * Contract: `missing` says why a server cannot be had, '' when it can. A started server takes mail for accept.example
+ * into a Maildir (or relays all of it, for Postfix in front) and is stopped by its own process id.
+ * Limits: both must be started by root.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { freePort } from '../helpers/conformance.js';
+
+export interface MailServer {
+  readonly port: number;
+  /** The messages that arrived. */
+  arrived(): Buffer[];
+  /** What it logged, for the report of a failure. */
+  log(): string;
+  stop(): Promise<void>;
+}
+
+const EXIM = join(process.cwd(), 'var/e2e/exim/usr/sbin/exim4');
+const POSTFIX_SERVICES = '/usr/share/postfix/master.cf.dist';
+const PROGRAMS = { postfix: '/usr/sbin/postfix', smtpSource: '/usr/sbin/smtp-source' };
+const NOBODY = 65534;
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+export function postfixMissing(): string {
+  if (!existsSync(PROGRAMS.postfix) || !existsSync(POSTFIX_SERVICES)) return 'postfix is not installed';
+  return isRoot() ? '' : 'postfix must be started by root';
+}
+
+export function eximMissing(): string {
+  if (!existsSync(EXIM)) return 'exim is not unpacked';
+  return isRoot() ? '' : 'exim must be started by root';
+}
+
+/** Ids of a name in /etc/passwd. */
+function userOf(name: string): [number, number] {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
+  if (line === undefined) throw new Error(`there is no user ${name}`);
+  const [, , user, group] = line.split(':');
+  return [Number(user), Number(group)];
+}
+
+function readMaildir(folder: string): Buffer[] {
+  const fresh = join(folder, 'new');
+  return existsSync(fresh) ? readdirSync(fresh).map((name) => readFileSync(join(fresh, name))) : [];
+}
+
+function readLog(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'latin1').slice(-3000) : '';
+}
+
+/** Resolves when a server greets; rejects after ten seconds. */
+async function greeting(port: number, log: () => string): Promise<void> {
+  for (const end = Date.now() + 10_000; ; ) {
+    const greeted = await new Promise<boolean>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      const done = (result: boolean): void => {
+        socket.destroy();
+        resolve(result);
+      };
+      socket.setTimeout(2000, () => done(false));
+      socket.once('data', () => done(true));
+      socket.once('error', () => done(false));
+      socket.once('close', () => done(false));
+    });
+    if (greeted) return;
+    if (Date.now() > end) throw new Error(`no greeting on port ${port}: ${log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Postfix: with `relayhost` it sends everything there, without it delivers locally. */
+export async function startPostfix(folder: string, relayhost?: string): Promise<MailServer> {
+  const [etc, queue, data, mail] = ['etc', 'queue', 'data', 'mail'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  for (const path of [etc, queue, data, mail]) mkdirSync(path, { recursive: true });
+  chownSync(data, ...userOf('postfix'));
+  chownSync(mail, NOBODY, NOBODY);
+  const port = await freePort();
+  const logFile = join(folder, 'postfix.log');
+  const settings: Record<string, string> = {
+    compatibility_level: '3.6',
+    queue_directory: queue,
+    data_directory: data,
+    daemon_directory: '/usr/lib/postfix/sbin',
+    command_directory: '/usr/sbin',
+    mail_owner: 'postfix',
+    setgid_group: 'postdrop',
+    myhostname: 'postfix.e2e.example',
+    mydestination: '',
+    alias_maps: '',
+    mynetworks: '127.0.0.0/8',
+    inet_interfaces: '127.0.0.1',
+    inet_protocols: 'ipv4',
+    maillog_file: logFile,
+    maillog_file_prefixes: '/tmp, /var',
+    ...(relayhost === undefined
+      ? {
+          virtual_mailbox_domains: 'accept.example',
+          virtual_mailbox_base: mail,
+          virtual_mailbox_maps: 'static:all/',
+          virtual_uid_maps: `static:${NOBODY}`,
+          virtual_gid_maps: `static:${NOBODY}`,
+        }
+      : { relayhost }),
+  };
+  writeFileSync(
+    join(etc, 'main.cf'),
+    Object.entries(settings)
+      .map(([name, value]) => `${name} = ${value}\n`)
+      .join(''),
+  );
+  const services = readFileSync(POSTFIX_SERVICES, 'utf8');
+  writeFileSync(join(etc, 'master.cf'), services.replace(/^smtp(?=\s+inet)/m, `127.0.0.1:${port}`));
+  const control = (command: string) =>
+    spawnSync(PROGRAMS.postfix, ['-c', etc, command], { encoding: 'utf8', timeout: 20_000 });
+  const started = control('start');
+  const log = (): string => `${started.stderr}\n${readLog(logFile)}`;
+  const stop = async (): Promise<void> => {
+    const pidFile = join(queue, 'pid/master.pid');
+    if (control('stop').status === 0 || !existsSync(pidFile)) return;
+    process.kill(Number(readFileSync(pidFile, 'utf8').trim()), 'SIGKILL');
+  };
+  await greeting(port, log).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return { port, arrived: () => readMaildir(join(mail, 'all')), log, stop };
+}
+
+/** Exim, delivering locally. */
+export async function startExim(folder: string): Promise<MailServer> {
+  const paths = { spool: join(folder, 'spool'), log: join(folder, 'log'), mail: join(folder, 'mail') };
+  for (const path of Object.values(paths)) {
+    mkdirSync(path, { recursive: true });
+    chownSync(path, ...userOf('Debian-exim'));
+  }
+  const port = await freePort();
+  const configuration = join(folder, 'exim.conf');
+  writeFileSync(
+    configuration,
+    `primary_hostname = exim.e2e.example
+exim_user = Debian-exim
+spool_directory = ${paths.spool}
+log_file_path = ${paths.log}/%slog
+pid_file_path = ${join(folder, 'exim.pid')}
+daemon_smtp_ports = ${port}
+local_interfaces = 127.0.0.1
+tls_advertise_hosts =
+acl_smtp_rcpt = accept
+host_lookup =
+deliver_drop_privilege = true
+begin routers
+local:
+  driver = accept
+  domains = accept.example
+  transport = maildir
+begin transports
+maildir:
+  driver = appendfile
+  maildir_format = true
+  directory = ${join(paths.mail, 'all')}
+  create_directory = true
+`,
+  );
+  const child = spawn(EXIM, ['-C', configuration, '-bdf'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    errors += part;
+  });
+  const log = (): string =>
+    `${errors}\n${readLog(join(paths.log, 'mainlog'))}\n${readLog(join(paths.log, 'paniclog'))}`;
+  const stop = (): Promise<void> => ended(child);
+  await greeting(port, log).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return { port, arrived: () => readMaildir(join(paths.mail, 'all')), log, stop };
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+    child.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  });
+}
+
+/** smtp-source of Postfix: `count` messages over `sessions` connections. Rejects when one is refused. */
+export async function smtpSource(port: number, count: number, sessions: number): Promise<void> {
+  const args = ['-s', String(sessions), '-m', String(count), '-l', '4000', '-f', 'ann@client.example'];
+  const child = spawn(PROGRAMS.smtpSource, [...args, '-t', 'bob@accept.example', `127.0.0.1:${port}`], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: 60_000,
+  });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    errors += part;
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`smtp-source ended with ${code}: ${errors}`);
+}
