@@ -172,9 +172,10 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
 
   async load(id: QueueId): Promise<StoredMessage | undefined> {
     this.refuseWhenDown();
-    if (this.queue.hasPending(id)) await this.queue.flush();
     // Faults the pages in on another thread: a cold row must not stop this one for a disk read.
     await this.prefetcher.fetch(id);
+    // What is read is what was settled last; another settlement may come while we wait for one.
+    while (this.queue.hasPending(id)) await this.queue.flush();
     if (this.closed || this.quarantined.has(id)) return undefined;
     const row = this.tables.message.getBinary(id);
     if (row === undefined) return undefined;
