@@ -48,10 +48,10 @@ export function fromDomain(content: Buffer): string {
     : '';
 }
 
-/** Whether it must be signed: one From field, with one plain address. */
+/** Whether it must be signed: one From field, with one plain address, its name plain or in quotes. */
 export function isSignable(content: Buffer): boolean {
   const from = parsed(content).header.filter(({ name }) => name.trim().toLowerCase() === 'from');
   const [field] = from;
   if (from.length !== 1 || field === undefined || field.name.toLowerCase() !== 'from') return false;
-  return /^(?:[^<>@",;:()]*<)?[\w.+-]+@[\w.-]+>?$/.test(field.value) && fromDomain(content) !== '';
+  return /^(?:(?:"[^"\\<>]*"|[^<>@",;:()]*)\s*<)?[\w.+-]+@[\w.-]+>?$/.test(field.value) && fromDomain(content) !== '';
 }

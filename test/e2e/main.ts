@@ -34,8 +34,10 @@ function report(ok: boolean, name: string, detail = ''): void {
 }
 
 async function check(name: string, work: () => Promise<string>): Promise<void> {
+  const began = Date.now();
   try {
-    report(true, name, await work());
+    const detail = await work();
+    report(true, name, `${detail} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
   } catch (error) {
     report(false, name, error instanceof Error ? error.message : String(error));
   }
