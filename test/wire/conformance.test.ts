@@ -5,9 +5,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type BackgroundDriver, driverOrSkip, runDriver, startRawSink } from '../helpers/conformance.js';
-import { type EngineProcess, startEngine } from '../helpers/engine.js';
+import { describe, expect, it, type TestContext } from 'vitest';
+import { driverOrSkip, runDriver, startRawSink } from '../helpers/conformance.js';
+import { startEngine } from '../helpers/engine.js';
 
 interface CaseResult {
   readonly id: string;
@@ -39,40 +39,40 @@ const FIXTURE = {
 /** Loopback is taken out of the networks that may relay: the drivers come as strangers. */
 const STRANGER = { ...FIXTURE, SLUICE_RELAY_NETWORKS: '!127.0.0.0/8' };
 
-let folder: string;
-let engine: EngineProcess | undefined;
-let sink: BackgroundDriver | undefined;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-wire-'));
-});
-afterEach(async () => {
-  await engine?.stop();
-  await sink?.stop();
-  engine = undefined;
-  sink = undefined;
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function startBoth(settings: Record<string, string>, rawSink: string, flags: readonly string[]): Promise<void> {
-  sink = await startRawSink(rawSink, join(folder, 'sink'), flags);
-  engine = await startEngine({ settings: { ...settings, SLUICE_UPSTREAM: `smtp://127.0.0.1:${sink.port}` } });
+/** An engine with a recording next hop, both gone with the test. */
+interface Setting {
+  readonly folder: string;
+  /** Where the next hop writes. */
+  readonly sink: string;
+  readonly address: string;
 }
 
-describe('wire cases', () => {
+async function setUp(ctx: TestContext, settings: Record<string, string>, flags: readonly string[]): Promise<Setting> {
+  const rawSink = driverOrSkip(ctx, 'wire/raw-sink.py');
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-wire-'));
+  ctx.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const sink = join(folder, 'sink');
+  const nextHop = await startRawSink(rawSink, sink, flags);
+  ctx.onTestFinished(() => nextHop.stop());
+  const engine = await startEngine({ settings: { ...settings, SLUICE_UPSTREAM: `smtp://127.0.0.1:${nextHop.port}` } });
+  ctx.onTestFinished(async () => void (await engine.stop()));
+  return { folder, sink, address: `127.0.0.1:${engine.port}` };
+}
+
+// The drivers mostly wait, so both at once.
+describe.concurrent('wire cases', () => {
   for (const [setting, flags] of [
     ['strict', []],
     ['lenient', ['--lenient']],
   ] as const) {
     it(`${setting} next hop`, { timeout: 120_000 }, async (ctx) => {
-      const rawSink = driverOrSkip(ctx, 'wire/raw-sink.py');
       const runner = driverOrSkip(ctx, 'wire/wire-run.py');
-      await startBoth(STRANGER, rawSink, flags);
+      const { folder, sink, address } = await setUp(ctx, STRANGER, flags);
       const results = await Promise.all(
         dealt(JSON.parse(readFileSync(driverOrSkip(ctx, 'wire/smtp-wire-cases.json'), 'utf8'))).map(async (part, i) => {
           const [cases, out] = [join(folder, `${i}-cases.json`), join(folder, `${i}-results.json`)];
           writeFileSync(cases, JSON.stringify(part));
-          const where = ['--mx', `127.0.0.1:${engine!.port}`, '--sink', join(folder, 'sink')];
+          const where = ['--mx', address, '--sink', sink];
           const { code, output } = await runDriver([runner, ...where, '-q', '--cases', cases, '--json', out]);
           if (code === 2) throw new Error(output);
           return JSON.parse(readFileSync(out, 'utf8')) as CaseResult[];
@@ -116,10 +116,10 @@ describe('messages', () => {
     ['from strangers', STRANGER],
   ] as const) {
     it(`${relay} arrive byte for byte through DATA and BDAT`, { timeout: 120_000 }, async (ctx) => {
-      const rawSink = driverOrSkip(ctx, 'wire/raw-sink.py');
       const passthru = driverOrSkip(ctx, 'messages/passthru.py');
-      await startBoth({ ...settings, SLUICE_MAX_MESSAGES_PER_CONNECTION: '0', SLUICE_MAX_ERRORS: '0' }, rawSink, []);
-      const common = [passthru, `127.0.0.1:${engine!.port}`, join(folder, 'sink')];
+      const unlimited = { SLUICE_MAX_MESSAGES_PER_CONNECTION: '0', SLUICE_MAX_ERRORS: '0' };
+      const { sink, address } = await setUp(ctx, { ...settings, ...unlimited }, []);
+      const common = [passthru, address, sink];
       const runs = await Promise.all([runDriver(common), runDriver([...common, '--bdat'])]);
       for (const { code, output } of runs) {
         expect(output).toMatch(/ 0 strict refused, .* 0 BAD\s*$/);

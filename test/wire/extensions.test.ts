@@ -98,15 +98,24 @@ describe('parameters', () => {
     expect(message!.rcpts).toEqual(['RCPT TO:<a@accept.example>']);
   });
 
-  it.each(['MT-PRIORITY=10', 'MT-PRIORITY=-10', 'MT-PRIORITY=x', 'MT-PRIORITY', 'RET=SOME', 'ENVID=a+b', 'BODY=9BIT'])(
-    '%s is refused',
-    async (parameter) => {
-      const engine = await stage.engine({}, await stage.sink());
-      const client = await stage.client(engine);
-      expect((await client.command(`MAIL FROM:<ann@client.example> ${parameter}`)).text).toMatch(/^501 5\.5\.4 /);
-      await client.expect('MAIL FROM:<ann@client.example> MT-PRIORITY=9', 250);
-    },
-  );
+  it('that are malformed are refused', async () => {
+    const engine = await stage.engine({}, await stage.sink());
+    const client = await stage.client(engine);
+    const bad = [
+      'MT-PRIORITY=10',
+      'MT-PRIORITY=-10',
+      'MT-PRIORITY=x',
+      'MT-PRIORITY',
+      'RET=SOME',
+      'ENVID=a+b',
+      'BODY=9BIT',
+    ];
+    for (const parameter of bad)
+      expect((await client.command(`MAIL FROM:<ann@client.example> ${parameter}`)).text, parameter).toMatch(
+        /^501 5\.5\.4 /,
+      );
+    await client.expect('MAIL FROM:<ann@client.example> MT-PRIORITY=9', 250);
+  });
 });
 
 describe('content', () => {
