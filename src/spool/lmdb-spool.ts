@@ -55,7 +55,6 @@ export interface LmdbSpoolOptions {
   /** The `schedule` table as it was before the environment was opened, for `recover`. */
   readonly schedule: ScheduleRows;
   readonly minFreeBytes: number;
-  readonly gather: number;
   readonly clock: Clock;
   readonly onFailure: (error: SluiceError) => void;
   readonly onDamage: (id: QueueId, reason: string) => void;
@@ -93,7 +92,6 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     this.queue = new CommitQueue(options.tables, {
       isFull: (error) => space.isFull(error),
       onFatal: options.onFailure,
-      gather: options.gather,
     });
     for (const orphans of facts.orphans) this.queue.submit(orphans);
   }

@@ -31,11 +31,6 @@ export interface SpoolOptions {
   readonly mapSize?: number;
   /** Reserve that stores do not touch, bytes; 0: an eighth of the file system, at most 256 MiB. */
   readonly minFreeBytes?: number;
-  /**
-   * Pause after a commit while more than one store or settlement waits, ms; 0: none. Fewer commits cost less CPU (about
-   * 0.2 ms each over all threads), at the price of that much latency under load. A lone message never waits.
-   */
-  readonly gather?: number;
   readonly clock?: Clock;
   /** The lock between processes; without it only the pid file guards. */
   readonly acquireLock?: AcquireLock;
@@ -77,7 +72,6 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       schedule,
       clock,
       minFreeBytes: options.minFreeBytes ?? 0,
-      gather: options.gather ?? 0,
       onFailure: options.onFailure ?? (() => {}),
       onDamage: options.onDamage ?? (() => {}),
       release,

@@ -30,7 +30,11 @@ export interface Tables {
 /** Opens (and creates, unless `create` is false) the environment. Throws what lmdb throws. */
 export function openTables(file: string, durability: Durability, mapSize: number, create = true): Tables {
   // noReadAhead and permissionsMode are documented but not declared.
-  const options: RootDatabaseOptionsWithPath & { noReadAhead: boolean; permissionsMode: number } = {
+  const options: RootDatabaseOptionsWithPath & {
+    noReadAhead: boolean;
+    txnStartThreshold: number;
+    permissionsMode: number;
+  } = {
     path: file,
     noSubdir: true,
     mapSize,
@@ -42,6 +46,9 @@ export function openTables(file: string, durability: Durability, mapSize: number
     noMemInit: true,
     // Mail is read once, in no order that read-ahead could guess.
     noReadAhead: true,
+    // The commit queue says what makes a transaction and when it begins (see commit-queue.ts).
+    eventTurnBatching: false,
+    txnStartThreshold: 1,
     permissionsMode: 0o600,
   };
   const environment = open<Buffer, string>(options);

@@ -60,7 +60,6 @@ it('behaves like a map that survives', { timeout: 120_000 }, async () => {
           schedule,
           mapSize: 2 ** 32,
           minFreeBytes: 1,
-          gather: 0,
           clock: { now: () => now, wall: () => now },
           onFailure: (error) => expect.unreachable(error.message),
           onDamage: (id, reason) => expect.unreachable(`${id} ${reason}`),
