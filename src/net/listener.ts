@@ -88,7 +88,11 @@ export class Listener {
       const client = plainAddress(connection.address);
       if (client === '') connection.open(() => true).destroy();
       else if (count.enter(client)) accept(connection, client);
-      else refuse(connection.open(() => true), count);
+      else
+        refuse(
+          connection.open(() => true),
+          count,
+        );
     });
     return new Listener(server);
   }

@@ -62,7 +62,7 @@ export class Engine {
   /** Last lines of the log. */
   readonly output: string[] = [];
   readonly errors: string[] = [];
-  /** How often each message was logged. */
+  /** How often each message was logged; an outcome by its status and code, such as `deferred 4.4.1`. */
   readonly counts = new Map<string, number>();
   readonly ended: Promise<Ending>;
   hasEnded = false;
@@ -186,7 +186,8 @@ export class Engine {
   private log(line: string): void {
     this.output.push(line);
     if (this.output.length > KEPT) this.output.shift();
-    const message = /"msg":"([^"]*)"/.exec(line)?.[1] ?? '';
+    let message = /"msg":"([^"]*)"/.exec(line)?.[1] ?? '';
+    if (message === 'outcome') message = /"status":"([^"]*)","dsn":"([^"]*)"/.exec(line)?.slice(1).join(' ') ?? message;
     this.counts.set(message, (this.counts.get(message) ?? 0) + 1);
     this.onLine(line);
   }

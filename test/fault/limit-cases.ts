@@ -7,23 +7,34 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { startDnsServer, type Zone } from '../helpers/dns-server.js';
 import { type FaultCase, pause, SkipCase, within } from './fault-case.js';
-import { execute, MemoryGroup, need } from './machine.js';
+import { descriptorsOf, execute, MemoryGroup, need } from './machine.js';
 import { Stage } from './stage.js';
 
 /** Clients that connect and say nothing; those that are refused try again, as a crowd does. */
 class Crowd {
-  private readonly sockets: net.Socket[] = [];
+  private readonly sockets = new Set<net.Socket>();
+  private readonly port: number;
+  private here = true;
 
   constructor(port: number, size: number) {
-    for (let n = 0; n < size; n++) {
-      const socket = net.connect(port, '127.0.0.1');
-      socket.on('error', () => {});
-      this.sockets.push(socket);
-    }
+    this.port = port;
+    for (let n = 0; n < size; n++) this.join();
   }
 
   leave(): void {
+    this.here = false;
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  private join(): void {
+    const socket = net.connect(this.port, '127.0.0.1');
+    this.sockets.add(socket);
+    socket.resume();
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      if (this.here) setTimeout(() => this.here && this.join(), 1000);
+    });
   }
 }
 
@@ -41,12 +52,13 @@ function descriptorCase(name: string, whileRunning: boolean): FaultCase {
   return {
     name,
     quick: true,
-    purpose: `${FEW} descriptors ${whileRunning ? 'set while it runs' : 'from the start'}: no spin, deliveries go on`,
+    purpose: `${whileRunning ? 'few descriptors left, set while it runs' : `${FEW} descriptors`}: no spin, deliveries go on`,
     run: (context) => {
       need('prlimit', 'the limit of descriptors cannot be set');
       const options = {
         ...(whileRunning ? {} : { wrap: ['prlimit', `--nofile=${FEW}`] }),
-        environment: { SLUICE_CONNECT_TIMEOUT: '5s' },
+        // Each message needs a new descriptor, so that what the crowd takes is missed.
+        environment: { SLUICE_CONNECT_TIMEOUT: '10s', SLUICE_MESSAGES_PER_UPSTREAM_CONNECTION: '1' },
       };
       return Stage.run(context, options, async (stage) => {
         const problems: string[] = [];
@@ -54,19 +66,28 @@ function descriptorCase(name: string, whileRunning: boolean): FaultCase {
         const base = stage.engine.figures().descriptors;
         const load = stage.load({ lanes: 4, rate: 100, recipients: [1, 1] });
         await within(10_000, () => stage.ledger.acknowledged > 20);
-        if (whileRunning) execute('prlimit', `--nofile=${stage.engine.figures().descriptors + 6}`, '--pid', String(pid));
+        if (whileRunning) {
+          execute('prlimit', `--nofile=${stage.engine.figures().descriptors + 16}:`, '--pid', String(pid));
+          // It looks at its limit once a second.
+          await pause(1200);
+        }
         const crowd = new Crowd(stage.port, 200);
+        stage.atEnd(() => crowd.leave());
         await pause(500);
         // A trickle only, so that what CPU is used is what the crowd costs.
         const share = await cpuShare(stage, 2500);
-        if (share > 0.5) problems.push(`it used ${Math.round(share * 100)} % of a CPU with nothing but waiting clients`);
+        if (share > 0.5)
+          problems.push(`it used ${Math.round(share * 100)} % of a CPU with nothing but waiting clients`);
         const found = await waitForArrivals(stage, 15_000);
-        if (!found) problems.push('what was acknowledged was not delivered while the crowd held every descriptor');
+        if (!found) {
+          problems.push('what was acknowledged was not delivered while the crowd held every descriptor');
+          context.note(`open: ${descriptorsOf(pid).toSorted().join(' ')}`);
+        }
         crowd.leave();
         const before = stage.ledger.acknowledged;
         if (!(await within(15_000, () => stage.ledger.acknowledged > before + 20)))
           problems.push('no mail was taken again after the crowd had left');
-        if (whileRunning) execute('prlimit', '--nofile=4096', '--pid', String(pid));
+        if (whileRunning) execute('prlimit', '--nofile=4096:', '--pid', String(pid));
         await load.stop();
         if (!(await within(20_000, () => stage.engine.figures().descriptors <= base + 12)))
           problems.push(`${stage.engine.figures().descriptors} descriptors are open at the end, ${base} at the start`);
@@ -150,11 +171,10 @@ const dnsCase: FaultCase = {
         await load.stop();
         const began = Date.now();
         await stage.settle(60_000);
-        for (const line of stage.engine.output)
-          if (line.includes('"status":"deferred"') && line.includes('"msg":"outcome"')) {
-            if (line.includes('"dsn":"4.4.3"')) deferrals++;
-            else others++;
-          }
+        for (const [message, count] of stage.engine.counts) {
+          if (message === 'deferred 4.4.3') deferrals += count;
+          else if (message.startsWith('deferred')) others += count;
+        }
         if (deferrals === 0) problems.push('the log has no deferral with 4.4.3');
         if (others > 0) problems.push(`${others} deferrals have another status than 4.4.3`);
         const facts = { deferrals, caughtUpAfterMs: Date.now() - began, cpuPercent: Math.round(cpu * 100) };

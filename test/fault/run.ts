@@ -53,7 +53,7 @@ if (values.list) {
   child.once('exit', (code) => {
     process.exitCode = code ?? 1;
   });
-} else process.exitCode = await main();
+} else process.exit(await main());
 
 async function main(): Promise<number> {
   const long = values.long;

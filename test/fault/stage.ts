@@ -30,6 +30,7 @@ export class Stage {
   private readonly options: StageOptions;
   private readonly context: FaultContext;
   private readonly loads: Load[] = [];
+  private readonly endings: (() => void)[] = [];
 
   private constructor(context: FaultContext, options: StageOptions, sink: Sink, port: number) {
     this.context = context;
@@ -62,7 +63,9 @@ export class Stage {
       spool: this.spool,
       directory: this.context.directory,
       environment: {
-        ...(byMx === true ? {} : { SLUICE_UPSTREAM: `smtp://127.0.0.1:${this.sink.port}` }),
+        ...(byMx === true
+          ? { SLUICE_MX_PORT: String(this.sink.port) }
+          : { SLUICE_UPSTREAM: `smtp://127.0.0.1:${this.sink.port}` }),
         SLUICE_CONTROL_SOCKET: join(this.context.memory, 'control.sock'),
         ...environment,
       },
@@ -114,10 +117,23 @@ export class Stage {
     if (found.notices > 0) all.push(`${found.notices} notifications of failure were sent`);
     if (this.ledger.acknowledged === 0) all.push('nothing was acknowledged: the case proves nothing');
     if (this.slowestStart > READY_LIMIT) all.push(`a start took ${this.slowestStart} ms`);
+    if (all.length > 0) this.context.note(`log: ${this.tally()}`);
     return { facts: { ...facts, slowestStartMs: this.slowestStart, ...more }, problems: all };
   }
 
+  /** What the engine logged and how often, and the last warnings. */
+  private tally(): string {
+    const counts = [...this.engine.counts].map(([message, count]) => `${count} x ${message}`).join(', ');
+    return `${counts}\n    ${this.engine.output.slice(-5).join('\n    ')}`;
+  }
+
+  /** Something to be ended with the stage. */
+  atEnd(ending: () => void): void {
+    this.endings.push(ending);
+  }
+
   async close(): Promise<void> {
+    for (const ending of this.endings) ending();
     const stopping = this.loads.map((load) => load.stop());
     if (this.engine !== undefined && !this.engine.hasEnded) await this.engine.kill();
     await Promise.all(stopping);
