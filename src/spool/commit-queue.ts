@@ -43,6 +43,9 @@ const RETRY_LONGEST = 2_000;
 /** By how much a failed slice of settlements is made smaller. */
 const SHRINK = 8;
 
+/** Work with which the next transaction begins at once; less waits for what the rest of the turn brings. */
+const WORTH_STARTING = 8;
+
 /** A key that nothing is stored under. */
 const NO_KEY = 'none';
 
@@ -146,7 +149,8 @@ export class CommitQueue {
     this.current = [];
     this.busy = false;
     const { next } = this;
-    if (next.length > 0) this.beginNext();
+    if (next.length >= WORTH_STARTING) this.beginNext();
+    else if (next.length > 0) this.endOfTurn ??= setImmediate(this.beginIfIdle);
   }
 
   private readonly beginIfIdle = (): void => {
