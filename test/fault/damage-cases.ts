@@ -185,6 +185,7 @@ const damageCase: FaultCase = {
 async function tryStart(stage: Stage, damage: Damage, memory: string): Promise<{ end: string; faults: string[] }> {
   const before = existsSync(data(stage.spool)) ? size(stage.spool) : 0;
   rmSync(join(memory, 'arrivals'), { force: true });
+  await stage.sink.start();
   try {
     await stage.startEngine(
       damage.user === undefined
@@ -196,12 +197,12 @@ async function tryStart(stage: Stage, damage: Damage, memory: string): Promise<{
     if (!(error instanceof DidNotStart)) throw error;
     const faults = faultsOfRefusal(error, stage.spool);
     if (damage.end === 'delivered') faults.push(`it was refused: ${error.errors.join(' ').slice(0, 300)}`);
+    await stage.sink.kill();
     const after = existsSync(data(stage.spool)) ? size(stage.spool) : 0;
     if (after !== before) faults.push(`the refused file went from ${before} to ${after} bytes`);
     return { end: 'refused', faults };
   }
   const faults: string[] = [];
-  await stage.sink.start();
   let lost = stage.reconcile().lost.length;
   let quiet = 0;
   // Until everything is there, or nothing more has come for two seconds.

@@ -12,14 +12,25 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/core/errors.js';
+import { badClientCases } from './bad-clients.js';
+import { conformanceCases } from './conformance.js';
 import { damageCases } from './damage-cases.js';
 import { diskCases } from './disk-cases.js';
 import { type FaultCase, type FaultContext, type FaultReport, SkipCase } from './fault-case.js';
 import { killCases } from './kill-cases.js';
 import { limitCases } from './limit-cases.js';
 import { mountsAllowed } from './machine.js';
+import { soakCases } from './soak-case.js';
 
-const CASES: readonly FaultCase[] = [...killCases, ...diskCases, ...damageCases, ...limitCases];
+const CASES: readonly FaultCase[] = [
+  ...killCases,
+  ...diskCases,
+  ...damageCases,
+  ...limitCases,
+  ...badClientCases,
+  ...conformanceCases,
+  ...soakCases,
+];
 
 const LIBFAKETIME = [
   '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
