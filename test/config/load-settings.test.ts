@@ -27,7 +27,7 @@ describe('defaults', () => {
     expect(settings.upstream).toEqual([]);
     expect(settings.durability).toBe('fsync');
     expect(settings.hostname).toBe('relay.example.org');
-    expect(settings.workers).toBe(3);
+    expect(settings.workers).toBe(4);
     expect(settings.connectTimeout).toBe(30_000);
     expect(settings.expire).toBe(5 * 86_400_000);
     expect(settings.bodyMemory).toBe(256 * 2 ** 20);
@@ -123,7 +123,7 @@ describe('values', () => {
       [{ from: 'old.example', to: 'new.example' }],
     ],
     ['SLUICE_REWRITE_FIELDS', 'From, Sender', 'rewriteFields', ['from', 'sender']],
-    ['SLUICE_WORKERS', '   ', 'workers', 3],
+    ['SLUICE_WORKERS', '   ', 'workers', 4],
   ] as const)('%s=%s', (name, given, key, expected) => {
     const { settings, problems } = load({ [name]: given });
     expect(problems).toEqual([]);
