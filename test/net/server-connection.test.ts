@@ -213,7 +213,8 @@ describe('ServerConnection', () => {
     await until('all hold segments', () => world.segments.count - world.segments.available >= 22 + 4 + 1);
     inData.socket.resetAndDestroy();
     inBdat.socket.destroy();
-    waiting.socket.destroy();
+    // A reset: a client that only ends its side is kept until its message is answered.
+    waiting.socket.resetAndDestroy();
     await until('all are gone', () => world.connections.size === 0);
     // The one that is with the host is the host's to release; the answer to nobody does nothing.
     expect(world.segments.count - world.segments.available).toBe(1);
