@@ -83,6 +83,8 @@ const powerCase: FaultCase = {
       return await Stage.run(context, { spool: join(disk.mount, 'spool') }, async (stage) => {
         stage.load({ lanes: 8, large: 0.01 });
         for (let round = 0; round < rounds; round++) {
+          // What is delivered at once cannot be lost any more: most of it must wait in the spool.
+          stage.sink.behave({ refuse: 0.7 });
           await pause(between(300, 2000));
           stage.ledger.fault();
           disk.cut();
@@ -92,6 +94,7 @@ const powerCase: FaultCase = {
           await stage.startEngine();
         }
         await pause(500);
+        stage.sink.behave({});
         return stage.finish({ cuts: rounds });
       });
     } finally {

@@ -19,6 +19,8 @@ const killCase: FaultCase = {
     Stage.run(context, {}, async (stage) => {
       stage.load({ large: 0.02 });
       for (let round = 0; round < context.rounds; round++) {
+        // Every other time most mail waits in the spool, with an attempt or two behind it.
+        stage.sink.behave(round % 2 === 0 ? {} : { refuse: 0.7 });
         await pause(between(200, 2500));
         stage.ledger.fault();
         await stage.engine.kill();
@@ -27,6 +29,7 @@ const killCase: FaultCase = {
         await stage.startEngine();
       }
       await pause(500);
+      stage.sink.behave({});
       return stage.finish({ kills: context.rounds });
     }),
 };

@@ -7,7 +7,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { between, pause } from './fault-case.js';
 import type { Ledger } from './ledger.js';
-import { SmtpClient } from './smtp-client.js';
+import { NoReply, SmtpClient } from './smtp-client.js';
 
 export interface LoadOptions {
   readonly port: number;
@@ -36,6 +36,8 @@ export class Load {
   readonly latencies: number[] = [];
   /** Replies by code, of any command that did not go well. */
   readonly refusals = new Map<string, number>();
+  /** Replies that never came on connections that stayed open: always a fault of the engine. */
+  readonly unanswered: string[] = [];
   private readonly options: LoadOptions;
   private running = true;
   private readonly lanes: Promise<void>[];
@@ -70,7 +72,8 @@ export class Load {
           if (rate > 0) await pause((-Math.log(1 - Math.random()) * 1000 * lanes) / rate);
         }
         client.write('QUIT\r\n');
-      } catch {
+      } catch (error) {
+        if (error instanceof NoReply) this.unanswered.push(`${new Date().toISOString()} ${error.message}`);
         await pause(rest);
       } finally {
         client?.close();

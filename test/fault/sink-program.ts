@@ -29,6 +29,8 @@ class SinkConnection {
   private chunks: Buffer[] = [];
   private mode: 'command' | 'data' | number = 'command';
   private last = false;
+  /** MAIL was taken. */
+  private open = false;
   private replies = '';
 
   constructor(socket: net.Socket, file: number) {
@@ -75,7 +77,8 @@ class SinkConnection {
       this.chunks.push(Buffer.from(this.buffer.subarray(0, this.mode)));
       this.buffer = this.buffer.subarray(this.mode);
       this.mode = 'command';
-      if (this.last) this.finish(Buffer.concat(this.chunks));
+      if (!this.open) this.say('503 5.5.1 no transaction');
+      else if (this.last) this.finish(Buffer.concat(this.chunks));
       else this.say('250 2.0.0 chunk');
       return true;
     }
@@ -93,8 +96,11 @@ class SinkConnection {
       this.say('250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 CHUNKING');
     else if (verb === 'MAIL') {
       this.reset(/<([^>]*)>/.exec(line)?.[1] ?? '');
-      if (Math.random() < (manners.refuse ?? 0)) this.say('451 4.3.0 not now');
-      else this.say('250 2.1.0 ok');
+      this.open = Math.random() >= (manners.refuse ?? 0);
+      this.say(this.open ? '250 2.1.0 ok' : '451 4.3.0 not now');
+    } else if ((verb === 'RCPT' || verb === 'DATA') && !this.open) {
+      // What was pipelined behind a refused MAIL.
+      this.say('503 5.5.1 no transaction');
     } else if (verb === 'RCPT') {
       this.to.push(/<([^>]*)>/.exec(line)?.[1] ?? '');
       this.say('250 2.1.5 ok');
@@ -135,6 +141,7 @@ class SinkConnection {
 
   private reset(from: string): void {
     this.from = from;
+    this.open = false;
     this.to = [];
     this.chunks = [];
   }

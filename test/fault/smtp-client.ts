@@ -1,12 +1,17 @@
 /**
  * A small SMTP client for load and for mischief: it sends what it is told and reads replies, nothing more.
  *
- * Contract: every wait has an end. A lost connection or a reply that does not come rejects with ConnectionLost.
+ * Contract: every wait has an end. A lost connection or a reply that does not come rejects, with ConnectionLost or NoReply.
  */
 import net from 'node:net';
 
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
+}
+
+/** The connection stayed open and no reply came. */
+export class NoReply extends Error {
+  override readonly name = 'NoReply';
 }
 
 export interface ClientReply {
@@ -15,7 +20,8 @@ export interface ClientReply {
   readonly text: string;
 }
 
-const REPLY_PATIENCE = 90_000;
+/** How long a reply may take, ms: longer than the engine takes to give a hung worker's message a second try. */
+const REPLY_PATIENCE = 75_000;
 
 export class SmtpClient {
   readonly socket: net.Socket;
@@ -23,6 +29,7 @@ export class SmtpClient {
   private readonly waiting: { resolve: (reply: ClientReply) => void; reject: (error: Error) => void }[] = [];
   private tail = '';
   private lost = '';
+  private last = '';
 
   private constructor(socket: net.Socket) {
     this.socket = socket;
@@ -75,7 +82,9 @@ export class SmtpClient {
   }
 
   write(bytes: string | Uint8Array): void {
-    if (this.isOpen) this.socket.write(bytes);
+    if (!this.isOpen) return;
+    this.last = typeof bytes === 'string' ? bytes.slice(0, 60).trim() : `${bytes.length} bytes`;
+    this.socket.write(bytes);
   }
 
   /** The next reply, in order. */
@@ -85,8 +94,8 @@ export class SmtpClient {
     if (!this.isOpen) return Promise.reject(new ConnectionLost(this.lost));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
+        reject(new NoReply(`no reply within ${patience} ms from port ${this.socket.localPort} to: ${this.last}`));
         this.close();
-        reject(new ConnectionLost(`no reply within ${patience} ms`));
       }, patience);
       this.waiting.push({
         resolve: (reply) => {
@@ -124,14 +133,23 @@ export class SmtpClient {
   }
 }
 
-/** A port that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below the ports that systems give to outgoing connections: one of those could take it while nobody listens. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+
+/** A port that is free now, and that no outgoing connection will take. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    if (await canListen(port)) return port;
+    if (attempt >= 50) throw new Error(`no free port from ${FIRST_PORT} to ${LAST_PORT}`);
+  }
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

@@ -102,7 +102,7 @@ export class Stage {
   /** Settles, ends the engine by SIGTERM, and reports. */
   async finish(more: Record<string, number | string> = {}, problems: readonly string[] = []): Promise<FaultReport> {
     await this.settle();
-    const all = [...problems];
+    const all = [...problems, ...this.loads.flatMap((load) => load.unanswered)];
     if (this.engine.hasEnded) all.push(`the engine had ended: ${this.engine.errors.slice(-2).join(' | ')}`);
     else {
       const status = await this.engine.status();
