@@ -19,7 +19,8 @@ export const deliverySettings = {
     default: '',
     defaultNote: 'unset: to the MX hosts of each domain',
     purpose: 'Next hops for all mail, taken in turn by weight; one that fails is passed over.',
-    trades: 'pool is the most connections to that hop: more hides its latency, too many crowd it.',
+    trades:
+      'pool is the most connections to that hop: more hides its latency, too many crowd it. weight shares the mail while there is a choice; when every connection is busy, the one that is free first takes the next message.',
   }),
   dnsServers: setting({
     name: 'SLUICE_DNS_SERVERS',
