@@ -87,7 +87,8 @@ const powerCase: FaultCase = {
           stage.sink.behave({ refuse: 0.7 });
           await pause(between(300, 2000));
           stage.ledger.fault();
-          disk.cut();
+          await disk.cut();
+          stage.ledger.fault();
           await stage.engine.kill();
           stage.ledger.fault();
           await disk.powerUp();
@@ -116,7 +117,8 @@ const pulledCase: FaultCase = {
         const load = stage.load({ lanes: 8, rest: 100 });
         await pause(1500);
         stage.ledger.fault();
-        disk.cut();
+        await disk.cut();
+        stage.ledger.fault();
         await pause(200);
         const before = stage.ledger.acknowledged;
         await pause(3000);

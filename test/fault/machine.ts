@@ -1,9 +1,10 @@
 /**
  * What this machine lets a fault case do: programs, mounts, name spaces, limits, and figures of a process from /proc.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { SkipCase, within } from './fault-case.js';
 
 /** Whether a program can be started. */
@@ -63,10 +64,11 @@ export class LoopDisk {
   }
 
   /** EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH (linux/fs/ext4/ext4.h): what was not synced is gone. */
-  cut(): void {
+  async cut(): Promise<void> {
     const program =
       'import fcntl,os,struct,sys;fcntl.ioctl(os.open(sys.argv[1],os.O_RDONLY),0x8004587d,struct.pack("I",2))';
-    execute('python3', '-c', program, this.mount);
+    // Not synchronously: the load must go on until the very moment.
+    await promisify(execFile)('python3', ['-c', program, this.mount]);
   }
 
   /** Power again: the journal is replayed, and the machine has a new boot id, as after a real reboot. */
