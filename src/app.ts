@@ -46,6 +46,9 @@ interface Preparation {
   readonly pool: PreparePool | null;
 }
 
+/** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
+const DRAIN_GRACE = 1000;
+
 export class App {
   /** Resolves when the spool can no longer be written. */
   readonly failure: Promise<SluiceError>;
@@ -123,6 +126,9 @@ export class App {
     for (const connection of [...this.connections]) connection.destroy();
     await Promise.race([this.intake.settled(), pause(Math.max(0, end - systemClock.now()))]);
     this.scheduler.stop();
+    // What was accepted last mostly goes within this; the rest waits in the spool for the next start.
+    const graceEnd = Math.min(end, systemClock.now() + DRAIN_GRACE);
+    while (this.scheduler.active.size > 0 && systemClock.now() < graceEnd) await pause(10);
     await this.delivery.drain(Math.max(100, end - systemClock.now()));
     await this.close();
   }
