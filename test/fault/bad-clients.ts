@@ -35,6 +35,7 @@ async function honest(stage: Stage, ms: number): Promise<number> {
   const load = new Load({ port: stage.port, ledger: stage.ledger, lanes: 10, rate: 150, size: [2000, 20_000] });
   await pause(ms);
   await load.stop();
+  if (load.unanswered.length > 0) throw new Error(`honest clients had no answer: ${load.unanswered.join('; ')}`);
   if (load.refusals.size > 0) throw new Error(`honest clients were refused: ${[...load.refusals].join(' ')}`);
   return load.percentile(0.99);
 }
@@ -63,13 +64,16 @@ async function play(stage: Stage, context: FaultContext): Promise<FaultReport> {
   const alone = await honest(stage, ms);
   const before = stage.engine.figures();
   const slow: CrowdPlan = { dripHello: 800, dripData: 800, silent: 400 };
+  context.note(`alone: p99 ${alone} ms`);
   const first = await wave(stage, slow, ms);
+  context.note(`beside 2,000 slow connections: p99 ${first.p99} ms`);
   if (first.most < 1800) problems.push(`only ${first.most} of 2,000 slow connections were there at once`);
   if (first.p99 > alone * 2 + GRACE)
     problems.push(`p99 of honest clients went from ${alone} to ${first.p99} ms beside 2,000 slow connections`);
   if (!(await allGone(stage))) problems.push('connections of the slow clients were left');
   const mischief = await wave(stage, MISCHIEF, ms);
   if (!(await allGone(stage))) problems.push('connections of the bad clients were left');
+  context.note(`beside every kind of mischief: p99 ${mischief.p99} ms`);
   const afterFirst = stage.engine.figures();
   await wave(stage, slow, context.long ? ms : 1000);
   await wave(stage, MISCHIEF, ms);
@@ -79,6 +83,7 @@ async function play(stage: Stage, context: FaultContext): Promise<FaultReport> {
   if (growth > SLACK) problems.push(`the second wave added ${Math.round(growth / 1048576)} MB of resident memory`);
   if (!(await within(15_000, () => stage.engine.figures().descriptors <= before.descriptors + 20)))
     problems.push(`descriptors went from ${before.descriptors} to ${stage.engine.figures().descriptors}`);
+  context.note('the second wave is over');
   const [taken, answer] = await takesLarge(stage);
   if (!taken) problems.push(`messages that need most of the body memory were refused afterwards: ${answer}`);
   if (stage.engine.hasEnded) problems.push('the engine ended');

@@ -39,10 +39,10 @@ export class SmtpClient {
     socket.on('close', () => this.fail('closed'));
   }
 
-  /** Connects; the greeting is the first reply. `from`: own address, for clients that must differ. */
-  static connect(port: number, from = '127.0.0.1'): Promise<SmtpClient> {
+  /** Connects; the greeting is the first reply. */
+  static connect(port: number): Promise<SmtpClient> {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ port, host: '127.0.0.1', localAddress: from });
+      const socket = net.connect({ port, host: '127.0.0.1' });
       const failed = (error: Error): void => {
         socket.destroy();
         reject(new ConnectionLost(error.message));
@@ -58,8 +58,8 @@ export class SmtpClient {
   }
 
   /** Connects and says EHLO. @throws ConnectionLost also when it is refused. */
-  static async open(port: number, helo = 'client.example', from = '127.0.0.1'): Promise<SmtpClient> {
-    const client = await SmtpClient.connect(port, from);
+  static async open(port: number, helo = 'client.example'): Promise<SmtpClient> {
+    const client = await SmtpClient.connect(port);
     try {
       const greeting = await client.reply();
       if (greeting.code !== 220) throw new ConnectionLost(greeting.text);
