@@ -115,8 +115,10 @@ function envelopeOf(id: number, recipients: number): Envelope {
     ret: '',
     envelopeId: '',
     priority: 0,
+    requireTls: false,
+    account: '',
     receivedAt: 1_764_000_000_000,
-    origin: { clientAddress: '192.0.2.7', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP' },
+    origin: { clientAddress: '192.0.2.7', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: { size: 10_240, form: 'wire', dotLines: 0, eightBit: false, binary: false, endsWithCrlf: true },
   };
 }

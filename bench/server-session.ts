@@ -35,6 +35,8 @@ class Talk {
         this.messages++;
         this.session.finish(ACCEPTED, 0);
       },
+      startTls: () => {},
+      authenticate: () => {},
       close: () => {
         throw new Error('the session was closed');
       },

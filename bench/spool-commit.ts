@@ -59,8 +59,10 @@ function envelopeOf(id: number, headerLength: number): NewMessage['envelope'] {
     ret: '',
     envelopeId: '',
     priority: 0,
+    requireTls: false,
+    account: '',
     receivedAt: 1_764_000_000_000,
-    origin: { clientAddress: '127.0.0.1', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP' },
+    origin: { clientAddress: '127.0.0.1', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: {
       size: headerLength + BODY_BYTES,
       form: 'wire',

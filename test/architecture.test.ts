@@ -20,17 +20,22 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   queue: ['core', 'spool', 'message/envelope'],
   delivery: ['core', 'smtp', 'message', 'memory', 'spool', 'queue'],
   intake: ['core', 'smtp', 'message', 'memory', 'spool', 'queue', 'workers/contract'],
+  // Who may submit, and with what: answers the questions of sessions, asks other services through what net gives it.
+  accounts: ['core', 'smtp'],
+  // How safely a next hop must be reached: MTA-STS, DANE, reports. Reads DNS and the web through what net gives it.
+  security: ['core', 'message', 'delivery', 'smtp'],
   net: ['core', 'smtp', 'memory', 'telemetry'],
   telemetry: ['core'],
   control: [],
-  config: ['core', 'message/header-rules'],
-  workers: ['core', 'message', 'memory'],
+  config: ['core', 'message/header-rules', 'smtp/authentication'],
+  // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
+  workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission'],
 };
 /** Types only, which leave nothing at run time: a room may name the shapes it is handed. */
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   message: ['workers/contract'],
   // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
-  net: ['delivery/wire'],
+  net: ['delivery/wire', 'delivery/tls-policy', 'workers/session-contract'],
 };
 /** Entries of the process: nobody imports them but one another. */
 const ENTRIES = ['app.js', 'main.js', 'cli.js'];

@@ -5,21 +5,7 @@
  * short form of RFC 5952 without brackets, networks always carry their prefix length.
  */
 import { domainToASCII } from 'node:url';
-import type { Parsed, ValueType } from './value-type.js';
-
-/** Where to listen. `host`: address or name without brackets; port 0 is any free port. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** One next hop. `pool`: most connections to it; `weight`: its share of the mail against the others. */
-export interface UpstreamAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly pool: number;
-  readonly weight: number;
-}
+import type { ValueType } from './value-type.js';
 
 /** A DNS server: an address, never a name. */
 export interface DnsServer {
@@ -33,12 +19,7 @@ export interface NetworkEntry {
   readonly excluded: boolean;
 }
 
-const SMTP_PORT = 25;
 const DNS_PORT = 53;
-const DEFAULT_POOL = 50;
-const DEFAULT_WEIGHT = 1;
-const MAX_POOL = 1000;
-const MAX_WEIGHT = 1000;
 
 /** The canonical form of an IPv4 or IPv6 address without brackets, undefined when it is neither. */
 export function canonicalAddress(text: string): string | undefined {
@@ -62,70 +43,6 @@ export function canonicalDomain(text: string): string | undefined {
 /** `host:port` with brackets where the host is an IPv6 address. */
 export function formatHostPort(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-interface HostUrl {
-  readonly host: string;
-  readonly port: number;
-  readonly query: URLSearchParams;
-}
-
-function parseSmtpUrl(text: string, parameters: readonly string[]): Parsed<HostUrl> {
-  if (!/^smtp:\/\//i.test(text)) return { problem: 'it does not begin with smtp://' };
-  if (!URL.canParse(text)) return { problem: 'it is not a URL with a host and a port up to 65535' };
-  const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return { problem: 'a user or password cannot be given here' };
-  if ((url.pathname !== '' && url.pathname !== '/') || url.hash !== '')
-    return { problem: 'nothing may follow the port' };
-  const bare = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
-  const host = canonicalAddress(bare) ?? canonicalDomain(bare);
-  if (host === undefined) return { problem: 'the host is neither an address nor a name' };
-  for (const name of url.searchParams.keys()) {
-    if (!parameters.includes(name)) {
-      return { problem: `?${name}= is unknown${parameters.length === 0 ? '' : ` (known: ${parameters.join(', ')})`}` };
-    }
-  }
-  return { value: { host, port: url.port === '' ? SMTP_PORT : Number(url.port), query: url.searchParams } };
-}
-
-/** A `smtp://host:port` to listen on. */
-export function listenAddress(): ValueType<ListenAddress> {
-  return {
-    allowed: 'smtp://address:port',
-    unit: '',
-    parse: (text) => {
-      const parsed = parseSmtpUrl(text, []);
-      return 'problem' in parsed ? parsed : { value: { host: parsed.value.host, port: parsed.value.port } };
-    },
-    format: (value) => `smtp://${formatHostPort(value.host, value.port)}`,
-  };
-}
-
-function parameter(query: URLSearchParams, name: string, fallback: number, max: number): number {
-  const given = query.get(name);
-  if (given === null) return fallback;
-  const value = /^\d{1,6}$/.test(given) ? Number(given) : Number.NaN;
-  return value >= 1 && value <= max ? value : Number.NaN;
-}
-
-/** A `smtp://host:port?pool=50&weight=1` to deliver to. */
-export function upstreamAddress(): ValueType<UpstreamAddress> {
-  return {
-    allowed: 'smtp://host:port?pool=50&weight=1',
-    unit: '',
-    parse: (text) => {
-      const parsed = parseSmtpUrl(text, ['pool', 'weight']);
-      if ('problem' in parsed) return parsed;
-      const { host, port, query } = parsed.value;
-      if (port === 0) return { problem: 'port 0 cannot be connected to' };
-      const pool = parameter(query, 'pool', DEFAULT_POOL, MAX_POOL);
-      if (Number.isNaN(pool)) return { problem: `pool is not a number from 1 to ${MAX_POOL}` };
-      const weight = parameter(query, 'weight', DEFAULT_WEIGHT, MAX_WEIGHT);
-      if (Number.isNaN(weight)) return { problem: `weight is not a number from 1 to ${MAX_WEIGHT}` };
-      return { value: { host, port, pool, weight } };
-    },
-    format: (value) => `smtp://${formatHostPort(value.host, value.port)}?pool=${value.pool}&weight=${value.weight}`,
-  };
 }
 
 /** `address` or `address:port` (`[address]:port` for IPv6) of a DNS server. */

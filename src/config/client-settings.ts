@@ -1,7 +1,8 @@
 /**
  * Rows of the schema about listening, relaying and what clients may do; schema.ts puts all rows together.
  */
-import { canonicalDomain, domain, listenAddress, network } from './address-type.js';
+import { canonicalDomain, domain, network } from './address-type.js';
+import { listenAddress } from './listen-type.js';
 import { setting } from './setting.js';
 import { choice, duration, integer, list, size } from './value-type.js';
 

@@ -1,8 +1,9 @@
 /**
  * Rows of the schema about delivery, retries and notifications; schema.ts puts all rows together.
  */
-import { dnsServer, upstreamAddress } from './address-type.js';
+import { dnsServer } from './address-type.js';
 import { setting } from './setting.js';
+import { upstreamAddress } from './upstream-type.js';
 import { duration, integer, list } from './value-type.js';
 
 const SECOND = 1000;

@@ -7,10 +7,13 @@ import type { ValueType } from './value-type.js';
 export const GROUPS = [
   'Listening and identity',
   'Who may relay',
+  'TLS for clients',
+  'Authentication',
   'Limits for clients',
   'Times for clients',
   'Spool and memory',
   'Delivery',
+  'Security of deliveries',
   'Retries and notifications',
   'Rewriting and signing',
   'Operation',

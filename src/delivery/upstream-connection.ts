@@ -16,6 +16,7 @@ import type { StoredContent } from '../spool/spool.js';
 import { isReady, transferContent } from './content-transfer.js';
 import { prepareTransaction } from './prepare-transaction.js';
 import type { SiteHost } from './site.js';
+import { opportunistic, type TlsFailure } from './tls-policy.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 import type { Dial, Wire, WireEvents } from './wire.js';
 
@@ -82,7 +83,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.openedAt = now;
     this.connectDeadline = now + options.connectTimeout;
     this.session = new ClientSession(this, options, now);
-    this.wire = dial(host.address, host.port, this);
+    this.wire = dial(host.address, host.port, opportunistic(host.name), this);
     wheel.add(this);
   }
 
@@ -149,6 +150,12 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     const drain = this.drain;
     this.drain = null;
     drain?.(true);
+  }
+
+  secured(): void {}
+
+  tlsFailed(failure: TlsFailure): void {
+    this.lost(failure.reason);
   }
 
   lost(reason: string): void {

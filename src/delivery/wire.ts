@@ -1,6 +1,7 @@
 /**
  * What delivery asks of the network: connections to addresses. net implements it, app.ts binds it.
  */
+import type { TlsFailure, TlsPolicy, TlsState } from './tls-policy.js';
 
 /** A connection being made or made. */
 export interface Wire {
@@ -9,6 +10,11 @@ export interface Wire {
   /** Bytes given to it and not yet taken by the system. */
   readonly unsent: number;
   writeText(text: string, encoding: 'latin1' | 'utf8'): boolean;
+  /**
+   * Begins TLS on a connection that stands, with nothing unread (an implicit policy does that itself before
+   * `connected`). Ends in `secured` or `tlsFailed`; with `required`, `secured` comes only for a certificate that passed.
+   */
+  startTls(): void;
   /** Sends what is buffered, then closes. */
   end(): void;
   /** Closes at once. */
@@ -21,9 +27,12 @@ export interface WireEvents {
   /** `chunk[start, end)` is valid during the call only. */
   received(chunk: Buffer, start: number, end: number): void;
   drained(): void;
+  secured(state: TlsState): void;
+  /** TLS did not come to stand; the connection is gone, `lost` does not follow. */
+  tlsFailed(failure: TlsFailure): void;
   /** `reason`: why, in words, '' when the peer simply closed. */
   lost(reason: string): void;
 }
 
 /** Opens a connection; never throws, failures come as `lost`. */
-export type Dial = (address: string, port: number, events: WireEvents) => Wire;
+export type Dial = (address: string, port: number, policy: TlsPolicy, events: WireEvents) => Wire;

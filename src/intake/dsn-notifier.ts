@@ -69,8 +69,10 @@ export class DsnNotifier implements Notifier {
       ret: '',
       envelopeId: '',
       priority: 0,
+      requireTls: envelope.requireTls,
+      account: '',
       receivedAt: clock.now(),
-      origin: { clientAddress: '', clientPort: 0, helo: hostname, protocol: 'LOCAL' },
+      origin: { clientAddress: '', clientPort: 0, helo: hostname, protocol: 'LOCAL', tls: '' },
       content: status.facts,
     };
     const { content } = status;

@@ -32,8 +32,10 @@ export interface Origin {
   readonly clientPort: number;
   /** Argument of EHLO or HELO. */
   readonly helo: string;
-  /** `with` keyword of Received (RFC 3848, RFC 6531): SMTP, ESMTP, UTF8SMTP ... */
+  /** `with` keyword of Received (RFC 3848, RFC 6531): SMTP, ESMTP, ESMTPSA, UTF8SMTP ... */
   readonly protocol: string;
+  /** TLS version and cipher, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; '' without TLS. */
+  readonly tls: string;
 }
 
 /** Facts about the content, found while it was received. Content is everything between DATA's 354 and the final dot. */
@@ -66,6 +68,10 @@ export interface Envelope {
   readonly envelopeId: string;
   /** MT-PRIORITY, -9 to 9 (RFC 6710); 0 when absent. */
   readonly priority: number;
+  /** REQUIRETLS was given with MAIL (RFC 8689): to be sent over verified TLS only. */
+  readonly requireTls: boolean;
+  /** Name of the account it was submitted with, '' when there is none. */
+  readonly account: string;
   /** Acceptance, engine clock, ms since the epoch. */
   readonly receivedAt: number;
   readonly origin: Origin;

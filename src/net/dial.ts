@@ -6,7 +6,7 @@ import type { Dial, Wire, WireEvents } from '../delivery/wire.js';
 import { readBuffer } from './read-buffer.js';
 
 /** Opens a TCP connection. */
-export const dial: Dial = (address, port, events) => new TcpWire(address, port, events);
+export const dial: Dial = (address, port, _policy, events) => new TcpWire(address, port, events);
 
 class TcpWire implements Wire {
   private readonly socket: net.Socket;
@@ -43,6 +43,10 @@ class TcpWire implements Wire {
 
   writeText(text: string, encoding: 'latin1' | 'utf8'): boolean {
     return this.socket.write(text, encoding);
+  }
+
+  startTls(): void {
+    throw new Error('TLS is not built yet');
   }
 
   end(): void {

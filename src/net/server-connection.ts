@@ -136,6 +136,14 @@ export class ServerConnection implements ServerHost, Deadlined {
     this.environment.host.accept(this, transaction);
   }
 
+  startTls(): void {
+    throw new Error('TLS is not built yet');
+  }
+
+  authenticate(): void {
+    throw new Error('authentication is not built yet');
+  }
+
   close(): void {
     this.closing = true;
     this.lingerUntil = this.environment.clock.now() + LINGER;

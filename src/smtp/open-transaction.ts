@@ -51,6 +51,9 @@ export class OpenTransaction {
       helo,
       // RFC 3848 and RFC 6531 section 4.3.
       protocol: smtpUtf8 ? 'UTF8SMTP' : extended ? 'ESMTP' : 'SMTP',
+      tls: '',
+      account: '',
+      requireTls: false,
       content: content.facts(),
       body: content.take(),
     };

@@ -107,6 +107,13 @@ export const replies = {
   tooManyHops: makeReply(554, '5.4.6', 'Too many Received fields: the message is in a loop'),
   headerTooLarge: makeReply(552, '5.3.4', 'Message header is too large'),
 
+  // TLS and authentication (RFC 3207, RFC 4954)
+  startTls: makeReply(220, '2.0.0', 'Ready to start TLS'),
+  authenticated: makeReply(235, '2.7.0', 'Authentication succeeded'),
+  badCredentials: makeReply(535, '5.7.8', 'Authentication credentials invalid'),
+  authUnavailable: makeReply(454, '4.7.0', 'Accounts cannot be asked now, try again later'),
+  authBlocked: makeReply(421, '4.7.0', 'Too many failed attempts to authenticate, try again later'),
+
   // Limits and content
   outOfMemory: makeReply(452, '4.3.1', 'Out of memory for messages, try again later'),
   tooManyRecipients: makeReply(452, '4.5.3', 'Too many recipients, send the rest in another transaction'),

@@ -4,7 +4,22 @@
  * `ServerSession.finish`.
  */
 import type { BodyType, ContentFacts, Recipient, ReturnContent } from '../message/envelope.js';
+import type { AuthQuestion, ClientCertificate } from './authentication.js';
 import type { Reply } from './replies.js';
+
+/** The TLS session under a connection. */
+export interface TlsFacts {
+  /** As OpenSSL names it: `TLSv1.3`. */
+  readonly version: string;
+  /** IANA name: `TLS_AES_256_GCM_SHA384`. */
+  readonly cipher: string;
+  /** Verified against SLUICE_TLS_CLIENT_CA; null: none was given, or it was not verified. */
+  readonly clientCertificate: ClientCertificate | null;
+  /** The certificate carries the right to relay. */
+  readonly mayRelay: boolean;
+  /** Data of the channel binding `tls-exporter` (RFC 9266), null where there is none (TLS 1.2). */
+  channelBinding(): Buffer | null;
+}
 
 /** The body of the message being received; BodyBuffer is one. */
 export interface BodySink {
@@ -24,8 +39,14 @@ export interface Transaction {
   readonly envelopeId: string;
   readonly priority: number;
   readonly helo: string;
-  /** Protocol keyword for Received: SMTP, ESMTP, UTF8SMTP. */
+  /** Protocol keyword for Received: SMTP, ESMTP, ESMTPSA, UTF8SMTPSA ... (RFC 3848, RFC 6531). */
   readonly protocol: string;
+  /** TLS version and cipher for Received, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; '' without TLS. */
+  readonly tls: string;
+  /** Name of the authenticated account, '' when there is none. */
+  readonly account: string;
+  /** REQUIRETLS was given with MAIL (RFC 8689). */
+  readonly requireTls: boolean;
   readonly content: ContentFacts;
   readonly body: BodySink;
 }
@@ -41,6 +62,13 @@ export interface ServerHost {
   openBody(): BodySink | null;
   /** The transaction is complete. The session waits (`waiting`) and consumes nothing until `finish` is called on it. */
   accept(transaction: Transaction): void;
+  /**
+   * STARTTLS was answered 220: write that out and begin TLS. The session consumes nothing and drops what is fed until
+   * `secured` is called on it; a connection whose handshake fails is closed.
+   */
+  startTls(): void;
+  /** A question about credentials. The session consumes nothing until `answered` is called on it. */
+  authenticate(question: AuthQuestion): void;
   /** Everything sent is the last: write it out and close. */
   close(): void;
 }

@@ -5,6 +5,7 @@
  * One options object is shared by all sessions it applies to and is not changed; a listener with trusted and other
  * clients has two (they differ in `relayClient`).
  */
+import type { Mechanism } from './authentication.js';
 import { makeMultilineReply, makeReply, type Reply } from './replies.js';
 
 /** What to do with a CR without LF or an LF without CR in message content. */
@@ -35,6 +36,21 @@ export interface ServerSessionOptions {
   readonly bareNewline: BareNewlinePolicy;
   /** The client is in a network that may relay. `pass` holds for such clients only, others are rejected. */
   readonly relayClient: boolean;
+  /**
+   * `none`: no TLS; `optional`: STARTTLS is offered; `required`: nothing but EHLO, NOOP, STARTTLS and QUIT before it
+   * (530 5.7.0); `implicit`: the connection begins with TLS.
+   */
+  readonly tls: 'none' | 'optional' | 'required' | 'implicit';
+  /** `required`: no MAIL before AUTH (530 5.7.0). */
+  readonly auth: 'none' | 'optional' | 'required';
+  /** Mechanisms that the account sources can answer, in the order they are offered. */
+  readonly mechanisms: readonly Mechanism[];
+  /** Mechanisms that show the password or token (PLAIN, LOGIN, XOAUTH2, OAUTHBEARER) are offered without TLS too. */
+  readonly authWithoutTls: boolean;
+  /** Longest line inside an AUTH dialogue, with its CRLF (RFC 4954 section 4: 12,288). */
+  readonly maxAuthLine: number;
+  /** Failed AUTH attempts on one connection, at that count it gets 421; 0: no limit. */
+  readonly maxAuthFailures: number;
   /** From connecting to the first complete command. */
   readonly connectTimeout: number;
   /** Between commands before EHLO and inside a transaction. */
@@ -59,6 +75,12 @@ export const defaultServerSessionOptions: Omit<ServerSessionOptions, 'hostname'>
   maxIdleCommands: 1000,
   bareNewline: 'reject',
   relayClient: false,
+  tls: 'none',
+  auth: 'none',
+  mechanisms: [],
+  authWithoutTls: false,
+  maxAuthLine: 12_288,
+  maxAuthFailures: 3,
   connectTimeout: 30_000,
   commandTimeout: 300_000,
   idleTimeout: 600_000,

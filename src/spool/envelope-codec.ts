@@ -20,9 +20,12 @@ const PLAIN_FORM = 2;
 const EIGHT_BIT = 4;
 const BINARY = 8;
 const ENDS_WITH_CRLF = 16;
+const REQUIRE_TLS = 32;
 
 /** Fields of an envelope before its recipients, and of each recipient. */
-const ENVELOPE_FIELDS = 14;
+const ENVELOPE_FIELDS = 16;
+/** Row version 1: without the last two. */
+const ENVELOPE_FIELDS_1 = 14;
 const RECIPIENT_FIELDS = 3;
 const STATE_FIELDS = 2;
 const RECIPIENT_STATE_FIELDS = 4;
@@ -35,7 +38,8 @@ export function packEnvelope(envelope: Envelope): Buffer {
     (content.form === 'plain' ? PLAIN_FORM : 0) |
     (content.eightBit ? EIGHT_BIT : 0) |
     (content.binary ? BINARY : 0) |
-    (content.endsWithCrlf ? ENDS_WITH_CRLF : 0);
+    (content.endsWithCrlf ? ENDS_WITH_CRLF : 0) |
+    (envelope.requireTls ? REQUIRE_TLS : 0);
   const fields: (string | number)[] = [
     envelope.id,
     envelope.sender,
@@ -51,19 +55,22 @@ export function packEnvelope(envelope: Envelope): Buffer {
     origin.protocol,
     content.size,
     content.dotLines,
+    envelope.account,
+    origin.tls,
   ];
   for (const recipient of recipients) fields.push(recipient.address, recipient.notify, recipient.originalRecipient);
   return packr.pack(fields);
 }
 
-/** Reads what packEnvelope wrote. @throws RangeError when the shape is wrong. */
-export function unpackEnvelope(bytes: Uint8Array): Envelope {
+/** Reads what packEnvelope wrote, in this version or (`version` 1) the one before. @throws RangeError on a wrong shape. */
+export function unpackEnvelope(bytes: Uint8Array, version = 2): Envelope {
+  const fixed = version === 1 ? ENVELOPE_FIELDS_1 : ENVELOPE_FIELDS;
   const fields = new Fields(packr.unpack(bytes), 'envelope');
-  if (fields.length < ENVELOPE_FIELDS || (fields.length - ENVELOPE_FIELDS) % RECIPIENT_FIELDS !== 0)
+  if (fields.length < fixed || (fields.length - fixed) % RECIPIENT_FIELDS !== 0)
     throw new RangeError(`envelope of ${fields.length} fields`);
   const flags = fields.number(4);
   const recipients: Recipient[] = [];
-  for (let at = ENVELOPE_FIELDS; at < fields.length; at += RECIPIENT_FIELDS)
+  for (let at = fixed; at < fields.length; at += RECIPIENT_FIELDS)
     recipients.push({
       address: fields.text(at),
       notify: fields.number(at + 1),
@@ -78,12 +85,15 @@ export function unpackEnvelope(bytes: Uint8Array): Envelope {
     ret: fields.choice(3, RETURN_CONTENTS),
     envelopeId: fields.text(5),
     priority: fields.number(6),
+    requireTls: (flags & REQUIRE_TLS) !== 0,
+    account: version === 1 ? '' : fields.text(14),
     receivedAt: fields.number(7),
     origin: {
       clientAddress: fields.text(8),
       clientPort: fields.number(9),
       helo: fields.text(10),
       protocol: fields.text(11),
+      tls: version === 1 ? '' : fields.text(15),
     },
     content: {
       size: fields.number(12),

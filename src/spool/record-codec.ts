@@ -17,7 +17,9 @@ import { packDeliveryState, packEnvelope, unpackDeliveryState, unpackEnvelope } 
 import type { DeliveryState, NewMessage } from './spool.js';
 
 /** Layout of the rows. Part of each row, so that rows of several versions can be in one store. */
-export const RECORD_VERSION = 1;
+export const RECORD_VERSION = 2;
+/** The oldest that is still read. */
+const OLDEST_RECORD_VERSION = 1;
 
 /**
  * LMDB's overflow pages carry one 24 byte header for a run of pages (data version 2, mdb.c PAGEHDRSZ), so a value of
@@ -117,8 +119,9 @@ export interface DecodedRow {
 export function decodeMessageRow(row: Buffer): DecodedRow {
   if (row.length < PREFIX_BYTES) throw new DamagedRecord(`message row of ${row.length} bytes`);
   verifySeal(row, 'message row');
-  if (row[8] !== MAGIC || row[9] !== RECORD_VERSION)
-    throw new DamagedRecord(`message row of unknown version ${row[9]}; this is version ${RECORD_VERSION}`);
+  const version = row[9]!;
+  if (row[8] !== MAGIC || version < OLDEST_RECORD_VERSION || version > RECORD_VERSION)
+    throw new DamagedRecord(`message row of unknown version ${version}; this is version ${RECORD_VERSION}`);
   const kind = row[10];
   const endLength = row[11]!;
   const contentAt = PREFIX_BYTES + row.readUInt32LE(12);
@@ -128,7 +131,7 @@ export function decodeMessageRow(row: Buffer): DecodedRow {
   if (contentAt + rest !== row.length) throw new DamagedRecord('message row with lengths that do not fit');
   let envelope: Envelope;
   try {
-    envelope = unpackEnvelope(row.subarray(PREFIX_BYTES, contentAt));
+    envelope = unpackEnvelope(row.subarray(PREFIX_BYTES, contentAt), version);
   } catch (cause) {
     throw new DamagedRecord(`message row with an unreadable envelope: ${String(cause)}`);
   }

@@ -66,7 +66,7 @@ export class DeliveryWorld {
         return { kind: 'hosts', hosts: this.hosts, order, limit, expires: Number.POSITIVE_INFINITY };
       },
     };
-    const counted: Dial = (address, port, events) => {
+    const counted: Dial = (address, port, policy, events) => {
       this.dials++;
       this.openWires++;
       let open = true;
@@ -74,10 +74,15 @@ export class DeliveryWorld {
         if (open) this.openWires--;
         open = false;
       };
-      const wire = dial(address, port, {
+      const wire = dial(address, port, policy, {
         connected: () => events.connected(),
         received: (chunk, start, end) => events.received(chunk, start, end),
         drained: () => events.drained(),
+        secured: (state) => events.secured(state),
+        tlsFailed: (failure) => {
+          closed();
+          events.tlsFailed(failure);
+        },
         lost: (reason) => {
           closed();
           events.lost(reason);
@@ -89,6 +94,7 @@ export class DeliveryWorld {
           return wire.unsent;
         },
         writeText: (text, encoding) => wire.writeText(text, encoding),
+        startTls: () => wire.startTls(),
         end: () => wire.end(),
         destroy: () => {
           closed();

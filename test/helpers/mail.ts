@@ -22,8 +22,10 @@ export function envelope(id: number, addresses: readonly string[], more: Partial
     ret: '',
     envelopeId: '',
     priority: 0,
+    requireTls: false,
+    account: '',
     receivedAt: 0,
-    origin: { clientAddress: '127.0.0.1', clientPort: 1, helo: 'client.example', protocol: 'ESMTP' },
+    origin: { clientAddress: '127.0.0.1', clientPort: 1, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: facts(),
     ...more,
   };

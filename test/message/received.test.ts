@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { mailDate } from '../../src/message/mail-date.js';
 import { addressLiteral, receivedField } from '../../src/message/received.js';
 
-const origin = { clientAddress: '192.0.2.7', clientPort: 1, helo: 'client.example', protocol: 'ESMTP' };
+const origin = { clientAddress: '192.0.2.7', clientPort: 1, helo: 'client.example', protocol: 'ESMTP', tls: '' };
 const wall = Date.UTC(2025, 6, 1, 9, 3, 7, 999);
 
 describe('receivedField', () => {

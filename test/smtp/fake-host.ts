@@ -1,6 +1,8 @@
 /**
  * A host for server sessions that writes down everything it is asked and told, and answers at once or when let.
  */
+
+import type { AuthQuestion } from '../../src/smtp/authentication.js';
 import { acceptedReply, makeReply, type Reply } from '../../src/smtp/replies.js';
 import type { BodySink, ServerHost, Transaction } from '../../src/smtp/server-host.js';
 import { defaultServerSessionOptions, type ServerSessionOptions } from '../../src/smtp/server-options.js';
@@ -46,6 +48,7 @@ export class FakeHost implements ServerHost {
   readonly calls: string[] = [];
   readonly accepted: Accepted[] = [];
   readonly bodies: FakeBody[] = [];
+  readonly questions: AuthQuestion[] = [];
   closes = 0;
   /** Bytes a body can take. */
   room = Number.POSITIVE_INFINITY;
@@ -91,6 +94,14 @@ export class FakeHost implements ServerHost {
     this.accepted.push({ ...rest, text: held.content });
     body.release();
     if (this.answerAtOnce) this.answer();
+  }
+
+  startTls(): void {
+    this.calls.push('starttls');
+  }
+
+  authenticate(question: AuthQuestion): void {
+    this.questions.push(question);
   }
 
   close(): void {

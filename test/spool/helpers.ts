@@ -24,9 +24,11 @@ export function envelopeOf(id: number, size: number, endsWithCrlf = true): Envel
     smtpUtf8: true,
     ret: 'HDRS',
     envelopeId: 'QQ+2B1',
+    requireTls: true,
+    account: 'app@example.org',
     priority: -3,
     receivedAt: 1_764_000_000_123.5,
-    origin: { clientAddress: '2001:db8::1', clientPort: 50123, helo: 'client.example', protocol: 'UTF8SMTP' },
+    origin: { clientAddress: '2001:db8::1', clientPort: 50123, helo: 'client.example', protocol: 'UTF8SMTP', tls: '' },
     content: { size, form: 'wire', dotLines: 2, eightBit: true, binary: false, endsWithCrlf },
   };
 }

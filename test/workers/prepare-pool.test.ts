@@ -23,7 +23,7 @@ const content = Buffer.from('From: a@old.example\r\nX-A: 1\r\nSubject: x\r\n\r\n
 const placed = place(content, 16);
 const request = (changes: Partial<PrepareRequest> = {}) => requestFor(placed, { dotLines: 1, ...changes });
 const from = (helo: string) =>
-  request({ origin: { clientAddress: '192.0.2.7', clientPort: 1, helo, protocol: 'SMTP' } });
+  request({ origin: { clientAddress: '192.0.2.7', clientPort: 1, helo, protocol: 'SMTP', tls: '' } });
 
 const pools: PreparePool[] = [];
 function open(changes: Partial<PreparePoolOptions> = {}): PreparePool {
