@@ -11,6 +11,7 @@ import type { DeliveryJob } from '../queue/queued-message.js';
 import type { DestinationQueue, Scheduler } from '../queue/scheduler.js';
 import { DestinationPool } from './destination-pool.js';
 import type { Site, SiteHost } from './site.js';
+import type { TlsResult } from './tls-policy.js';
 import type { ConnectionOptions } from './upstream-connection.js';
 import type { Dial } from './wire.js';
 
@@ -22,6 +23,11 @@ export interface DeliveryEvents {
   uncertain(job: DeliveryJob, host: string): void;
   unreadable(job: DeliveryJob, error: unknown): void;
   hostFailed(host: SiteHost, reason: string): void;
+  /**
+   * How a connection to a host of `destination` came to TLS or did not: for the log, metrics and TLS reports. A failure
+   * is told before what follows from it; `clear`: the session goes on without TLS, as the policy allows.
+   */
+  tlsResult(destination: string, host: SiteHost, result: TlsResult): void;
 }
 
 export interface DeliveryOptions {

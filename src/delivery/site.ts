@@ -3,6 +3,7 @@
  * hosts of a domain in order of preference.
  */
 import type { MailHostResolver } from './mx-resolver.js';
+import { opportunistic, type TlsPolicy } from './tls-policy.js';
 
 /** One host and port with the addresses to try. */
 export interface SiteHost {
@@ -15,6 +16,8 @@ export interface SiteHost {
   readonly weight: number;
   /** Most connections to it. */
   readonly limit: number;
+  /** How safely it must be reached. */
+  readonly tls: TlsPolicy;
 }
 
 export type SiteHosts =
@@ -66,6 +69,7 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
             port: upstream.port,
             weight: upstream.weight,
             limit: upstream.pool,
+            tls: opportunistic(upstream.host),
           });
         } catch (error) {
           reason = error instanceof Error ? error.message : String(error);
@@ -85,7 +89,14 @@ export function mailSite(domain: string, resolver: MailHostResolver, port: numbe
       const found = await resolver.resolve(domain);
       if (found.kind === 'failed') return found;
       const hosts = found.hosts.flatMap((host) =>
-        host.addresses.map((address) => ({ name: host.name, address, port, weight: 1, limit: connections })),
+        host.addresses.map((address) => ({
+          name: host.name,
+          address,
+          port,
+          weight: 1,
+          limit: connections,
+          tls: opportunistic(host.name),
+        })),
       );
       return { kind: 'hosts', hosts, order: 'preference', limit: connections, expires: found.expires };
     },

@@ -72,6 +72,12 @@ export interface TlsFailure {
   readonly reason: string;
 }
 
+/** What came of TLS on one connection. */
+export type TlsResult =
+  | { readonly kind: 'secured'; readonly state: TlsState }
+  | { readonly kind: 'failed'; readonly failure: TlsFailure }
+  | { readonly kind: 'clear'; readonly reason: string };
+
 /** Where nothing else was said: try TLS, take any certificate. */
 export function opportunistic(serverName: string): TlsPolicy {
   return {

@@ -16,7 +16,7 @@ import type { StoredContent } from '../spool/spool.js';
 import { isReady, transferContent } from './content-transfer.js';
 import { prepareTransaction } from './prepare-transaction.js';
 import type { SiteHost } from './site.js';
-import { opportunistic, type TlsFailure } from './tls-policy.js';
+import type { TlsFailure } from './tls-policy.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 import type { Dial, Wire, WireEvents } from './wire.js';
 
@@ -83,7 +83,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.openedAt = now;
     this.connectDeadline = now + options.connectTimeout;
     this.session = new ClientSession(this, options, now);
-    this.wire = dial(host.address, host.port, opportunistic(host.name), this);
+    this.wire = dial(host.address, host.port, host.tls, this);
     wheel.add(this);
   }
 

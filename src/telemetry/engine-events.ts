@@ -138,6 +138,8 @@ export class EngineEvents {
     );
   }
 
+  tlsResult(): void {}
+
   hostFailed(host: { readonly name: string; readonly address: string; readonly port: number }, reason: string): void {
     this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');
   }

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/core/clock.js';
 import { DeadlineWheel } from '../../src/core/deadline-wheel.js';
 import { Delivery, type DeliveryOptions } from '../../src/delivery/delivery.js';
 import type { Site, SiteHost, SiteHosts } from '../../src/delivery/site.js';
+import { opportunistic } from '../../src/delivery/tls-policy.js';
 import type { Dial } from '../../src/delivery/wire.js';
 import type { Envelope } from '../../src/message/envelope.js';
 import { dial } from '../../src/net/dial.js';
@@ -25,7 +26,7 @@ export interface DeliveryWorldOptions extends Partial<DeliveryOptions> {
 }
 
 export function hostAt(port: number, more: Partial<SiteHost> = {}): SiteHost {
-  return { name: `peer${port}`, address: '127.0.0.1', port, weight: 1, limit: 10, ...more };
+  return { name: `peer${port}`, address: '127.0.0.1', port, weight: 1, limit: 10, tls: opportunistic(''), ...more };
 }
 
 /** A port of loopback where nobody listens. */
@@ -137,6 +138,7 @@ export class DeliveryWorld {
           attempt: () => {},
           uncertain: () => this.uncertain++,
           unreadable: () => {},
+          tlsResult: () => {},
           hostFailed: (_host, reason) => this.failures.push(reason),
         },
         siteOf: () => site,

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { HostState } from '../../src/delivery/host-state.js';
+import { opportunistic } from '../../src/delivery/tls-policy.js';
 
-const site = { name: 'up.example', address: '::1', alternatives: ['127.0.0.1'], port: 25, weight: 1, limit: 5 };
+const site = {
+  name: 'up.example',
+  address: '::1',
+  alternatives: ['127.0.0.1'],
+  port: 25,
+  weight: 1,
+  limit: 5,
+  tls: opportunistic(''),
+};
 
 describe('a host with several addresses', () => {
   it('is dialled at the next address at once, and rests only when all have failed', () => {
