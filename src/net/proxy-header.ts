@@ -72,7 +72,7 @@ export class ProxyHeaderParser {
       if (length > 0 && this.kept[length - 1] === CR && byte !== LF) return malformed('a CR without LF');
       if (byte === LF && this.kept[length - 1] !== CR) return malformed('an LF without CR');
       this.kept[this.length++] = byte;
-      if (byte === LF) return parseLine(this.kept.latin1Slice(0, this.length - 2), i + 1);
+      if (byte === LF) return parseLine(this.kept.toString('latin1', 0, this.length - 2), i + 1);
       if (this.length === V1_MAX) return malformed(`no line end within ${V1_MAX} bytes`);
     }
     return MORE;

@@ -7,7 +7,10 @@
 
 /** A certificate with its key, checked to belong together. */
 export interface CertificatePair {
-  /** Lower-case names it is for, wildcards as `*.example.org`; the first pair with a name has it. */
+  /**
+   * Lower-case names it is for, wildcards as `*.example.org`. Where several pairs have a name it goes to the one that has
+   * it first in its list, then to the first pair.
+   */
   readonly names: readonly string[];
   /** Certificate and the intermediates after it, PEM. */
   readonly chain: string;
