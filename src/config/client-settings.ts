@@ -18,10 +18,26 @@ export const identitySettings = {
   listen: setting({
     name: 'SLUICE_LISTEN',
     group: 'Listening and identity',
-    type: list(listenAddress(), 'smtp://address:port, several with commas, IPv6 as smtp://[::1]:2525', ',', 64),
+    type: list(
+      listenAddress(),
+      'smtp://address:port (25), submission:// (587: STARTTLS and AUTH required) or smtps:// (465: TLS from the start, ' +
+        'AUTH required), with ?auth= and tls=required, optional or none, proxy=v1 or v2; IPv6 as smtp://[::1]:2525; ' +
+        'a systemd socket as smtp://fd/3 or smtp://fd/name; several with commas',
+      ',',
+      64,
+    ),
     default: 'smtp://127.0.0.1:2525',
     purpose: 'Where SMTP clients are accepted; port 0 is any free port.',
     trades: 'An address other than loopback opens the relay to a network: read "Who may relay" first.',
+  }),
+  proxyNetworks: setting({
+    name: 'SLUICE_PROXY_NETWORKS',
+    group: 'Listening and identity',
+    type: list(network(), 'networks such as 10.0.0.0/8 or 2001:db8::/32, several with commas'),
+    default: '',
+    defaultNote: 'none',
+    purpose: 'Balancers whose PROXY header is believed on listeners with ?proxy=; others are cut off there.',
+    trades: 'Whoever is in them can claim any address, and with it the right to relay.',
   }),
   hostname: setting({
     name: 'SLUICE_HOSTNAME',

@@ -1,27 +1,106 @@
 /**
  * Where clients connect: the values of SLUICE_LISTEN.
  *
+ * `scheme://address:port?parameters`, or `scheme://fd/<number or name>` for a socket inherited from systemd. The scheme
+ * says what the listener is for and so what holds where no parameter says otherwise: see PRESETS.
  * Contract: as value-type.ts.
  */
 import { formatHostPort } from './address-type.js';
 import { parseSmtpUrl } from './smtp-url.js';
-import type { ValueType } from './value-type.js';
+import type { Parsed, ValueType } from './value-type.js';
 
-/** Where to listen. `host`: address or name without brackets; port 0 is any free port. */
+const REQUIREMENTS = ['none', 'optional', 'required'] as const;
+const PROXY_VERSIONS = ['none', 'v1', 'v2'] as const;
+export type Requirement = (typeof REQUIREMENTS)[number];
+export type ListenScheme = 'smtp' | 'submission' | 'smtps';
+
+/** One listener. */
 export interface ListenAddress {
+  readonly scheme: ListenScheme;
+  /** Address or name without brackets; '' for an inherited socket. */
   readonly host: string;
+  /** 0 is any free port. */
   readonly port: number;
+  /** Number or name of an inherited socket; '' for one of our own. */
+  readonly inherited: string;
+  /** `implicit`: the connection begins with TLS; else whether STARTTLS is offered, and whether it is demanded. */
+  readonly tls: Requirement | 'implicit';
+  /** `optional` where there are no accounts is the same as `none`. */
+  readonly auth: Requirement;
+  /** Version of the PROXY header that comes before everything else. */
+  readonly proxy: (typeof PROXY_VERSIONS)[number];
 }
 
-/** A `smtp://host:port` to listen on. */
+interface Preset {
+  readonly port: number;
+  readonly tls: ListenAddress['tls'];
+  readonly auth: Requirement;
+}
+
+/** RFC 5321; RFC 6409 with RFC 8314 section 3.3; RFC 8314 section 7.3. */
+const PRESETS: Readonly<Record<ListenScheme, Preset>> = {
+  smtp: { port: 25, tls: 'optional', auth: 'optional' },
+  submission: { port: 587, tls: 'required', auth: 'required' },
+  smtps: { port: 465, tls: 'implicit', auth: 'required' },
+};
+const PORTS = Object.fromEntries(Object.entries(PRESETS).map(([scheme, { port }]) => [scheme, port]));
+const PARAMETERS = ['auth', 'tls', 'proxy'] as const;
+
+/** How a listener is given: `smtp://`, `submission://` or `smtps://`. */
 export function listenAddress(): ValueType<ListenAddress> {
   return {
-    allowed: 'smtp://address:port',
+    allowed: 'smtp://, submission:// or smtps:// with address:port or fd/name, and ?auth=, tls=, proxy=',
     unit: '',
-    parse: (text) => {
-      const parsed = parseSmtpUrl(text, []);
-      return 'problem' in parsed ? parsed : { value: { host: parsed.value.host, port: parsed.value.port } };
-    },
-    format: (value) => `smtp://${formatHostPort(value.host, value.port)}`,
+    parse: parseListener,
+    format: formatListener,
   };
+}
+
+function parseListener(text: string): Parsed<ListenAddress> {
+  // URLs have no form for descriptors; a path after the host "fd" is one that every URL parser takes.
+  const fd = /^([a-z]+:\/\/fd)\/([^/?#]*)(.*)$/i.exec(text);
+  if (fd !== null && !/^[\w.@-]{1,255}$/.test(fd[2]!)) return { problem: 'after fd/ a number or a name is missing' };
+  const parsed = parseSmtpUrl(fd === null ? text : `${fd[1]}${fd[3]}`, PARAMETERS, PORTS);
+  if ('problem' in parsed) return parsed;
+  const { host, port, query } = parsed.value;
+  const scheme = parsed.value.scheme as ListenScheme;
+  const preset = PRESETS[scheme];
+  const auth = oneOf(query, 'auth', REQUIREMENTS, preset.auth);
+  if (auth === null) return wrong('auth', REQUIREMENTS);
+  const proxy = oneOf(query, 'proxy', PROXY_VERSIONS, 'none');
+  if (proxy === null) return wrong('proxy', PROXY_VERSIONS);
+  const tls = oneOf<ListenAddress['tls']>(query, 'tls', REQUIREMENTS, preset.tls);
+  if (tls === null) return wrong('tls', REQUIREMENTS);
+  if (scheme === 'smtps' && query.has('tls') && tls !== 'required')
+    return { problem: `smtps:// begins with TLS, so tls=${tls} cannot be: use smtp:// or leave it away` };
+  return {
+    value: {
+      scheme,
+      ...(fd === null ? { host, port, inherited: '' } : { host: '', port: 0, inherited: fd[2]! }),
+      tls: scheme === 'smtps' ? 'implicit' : tls,
+      auth,
+      proxy,
+    },
+  };
+}
+
+/** The value of a parameter, or null when it is not one of `words`. */
+function oneOf<W extends string>(query: URLSearchParams, name: string, words: readonly W[], preset: W): W | null {
+  const given = query.getAll(name);
+  if (given.length === 0) return preset;
+  return (given.length === 1 && words.find((word) => word === given[0]!.toLowerCase())) || null;
+}
+
+function wrong(name: string, words: readonly string[]): { readonly problem: string } {
+  return { problem: `${name} is not one of ${words.join(', ')}` };
+}
+
+function formatListener(value: ListenAddress): string {
+  const preset = PRESETS[value.scheme];
+  const at = value.inherited === '' ? formatHostPort(value.host, value.port) : `fd/${value.inherited}`;
+  const query = new URLSearchParams();
+  if (value.auth !== preset.auth) query.set('auth', value.auth);
+  if (value.tls !== preset.tls) query.set('tls', value.tls);
+  if (value.proxy !== 'none') query.set('proxy', value.proxy);
+  return `${value.scheme}://${at}${query.size === 0 ? '' : `?${query}`}`;
 }

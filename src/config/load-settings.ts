@@ -10,6 +10,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
 import { nearestName } from './nearest-name.js';
 import { type Settings, schema } from './schema.js';
 import type { Machine, Schema, Setting, SettingsOf } from './setting.js';
@@ -189,13 +190,13 @@ function crossCheck(settings: Settings, problems: string[]): void {
     const map = bytes.format(settings.spoolMapSize);
     problems.push(`SLUICE_SPOOL_MAP_SIZE: ${map} is too small; allowed: at least twice SLUICE_MAX_MESSAGE_SIZE`);
   }
-  const listeners = new Set<string>();
-  for (const { host, port } of settings.listen) {
-    const shown = schema.listen.type.format([{ host, port }]);
-    if (port !== 0 && listeners.has(shown)) problems.push(`SLUICE_LISTEN: ${shown} is given twice; allowed: once`);
-    listeners.add(shown);
-  }
-  if (settings.listen.length === 0) problems.push('SLUICE_LISTEN: no address in it; allowed: at least one');
+  problems.push(
+    ...listenProblems(settings.listen, {
+      accounts: hasAccounts(settings),
+      proxies: settings.proxyNetworks.some(({ excluded }) => !excluded),
+    }),
+    ...tlsProblems(settings),
+  );
 }
 
 /** Loads the engine's settings from `env` and the `.env` file in `cwd`. Paths in the result are absolute. */
@@ -204,11 +205,16 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
   const problems = [...loaded.problems];
   crossCheck(loaded.settings, problems);
   const spoolDir = resolve(cwd, loaded.settings.spoolDir);
-  const { controlSocket, dkimDir } = loaded.settings;
+  const { controlSocket, dkimDir, tlsCert, tlsKey, tlsDir, tlsClientCa } = loaded.settings;
+  const absolute = (path: string): string => (path === '' ? '' : resolve(cwd, path));
   const settings: Settings = {
     ...loaded.settings,
     spoolDir,
-    dkimDir: dkimDir === '' ? '' : resolve(cwd, dkimDir),
+    dkimDir: absolute(dkimDir),
+    tlsCert: absolute(tlsCert),
+    tlsKey: absolute(tlsKey),
+    tlsDir: absolute(tlsDir),
+    tlsClientCa: absolute(tlsClientCa),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return { ...loaded, settings, problems };

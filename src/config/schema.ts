@@ -8,11 +8,13 @@ import { identitySettings, limitsSettings, relayingSettings, timesSettings } fro
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
 import type { SettingsOf } from './setting.js';
+import { tlsSettings } from './tls-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
   ...identitySettings,
   ...relayingSettings,
+  ...tlsSettings,
   ...limitsSettings,
   ...timesSettings,
   ...storageSettings,

@@ -4,17 +4,28 @@
 import { canonicalAddress, canonicalDomain } from './address-type.js';
 import type { Parsed } from './value-type.js';
 
-const SMTP_PORT = 25;
+/** Schemes and the port of each. */
+export type SchemePorts = Readonly<Record<string, number>>;
+
+const SMTP_ONLY: SchemePorts = { smtp: 25 };
 
 export interface HostUrl {
+  readonly scheme: string;
   readonly host: string;
   readonly port: number;
   readonly query: URLSearchParams;
 }
 
-/** Parses `smtp://host:port?name=value`; only `parameters` may be given. */
-export function parseSmtpUrl(text: string, parameters: readonly string[]): Parsed<HostUrl> {
-  if (!/^smtp:\/\//i.test(text)) return { problem: 'it does not begin with smtp://' };
+/** Parses `scheme://host:port?name=value`; only the schemes of `ports` and only `parameters` may be given. */
+export function parseSmtpUrl(
+  text: string,
+  parameters: readonly string[],
+  ports: SchemePorts = SMTP_ONLY,
+): Parsed<HostUrl> {
+  const schemes = Object.keys(ports);
+  const scheme = schemes.find((one) => text.toLowerCase().startsWith(`${one}://`));
+  if (scheme === undefined)
+    return { problem: `it does not begin with ${schemes.map((one) => `${one}://`).join(' or ')}` };
   if (!URL.canParse(text)) return { problem: 'it is not a URL with a host and a port up to 65535' };
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') return { problem: 'a user or password cannot be given here' };
@@ -28,5 +39,7 @@ export function parseSmtpUrl(text: string, parameters: readonly string[]): Parse
       return { problem: `?${name}= is unknown${parameters.length === 0 ? '' : ` (known: ${parameters.join(', ')})`}` };
     }
   }
-  return { value: { host, port: url.port === '' ? SMTP_PORT : Number(url.port), query: url.searchParams } };
+  return {
+    value: { scheme, host, port: url.port === '' ? ports[scheme]! : Number(url.port), query: url.searchParams },
+  };
 }

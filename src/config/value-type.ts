@@ -135,7 +135,7 @@ export function choice<const W extends string>(words: readonly W[]): ValueType<W
     allowed: words.length === 1 ? words[0]! : `${words.slice(0, -1).join(', ')} or ${words[words.length - 1]}`,
     unit: '',
     parse: (text) => {
-      const value = words.find((word) => word === text.toLowerCase());
+      const value = words.find((word) => word.toLowerCase() === text.toLowerCase());
       return value === undefined ? { problem: '' } : { value };
     },
     format: (value) => value,

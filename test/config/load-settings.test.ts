@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeSettings } from '../../src/config/describe-settings.js';
+import { hasAccounts, listenProblems } from '../../src/config/listen-checks.js';
+import type { ListenAddress } from '../../src/config/listen-type.js';
 import { loadSchema, loadSettings } from '../../src/config/load-settings.js';
 import { schema } from '../../src/config/schema.js';
 import { type Machine, setting } from '../../src/config/setting.js';
@@ -16,6 +18,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
+/** What an smtp:// listener is where nothing else is said. */
+const SMTP = { scheme: 'smtp', inherited: '', tls: 'optional', auth: 'optional', proxy: 'none' } as const;
+
 const load = (env: Record<string, string>, on: Machine = machine) => loadSettings(env, cwd, on);
 
 describe('defaults', () => {
@@ -23,7 +28,9 @@ describe('defaults', () => {
     const { settings, problems, warnings } = load({});
     expect(problems).toEqual([]);
     expect(warnings).toEqual([]);
-    expect(settings.listen).toEqual([{ host: '127.0.0.1', port: 2525 }]);
+    expect(settings.listen).toEqual([{ ...SMTP, host: '127.0.0.1', port: 2525 }]);
+    expect(settings.tlsThreads).toBe(2);
+    expect(settings.tlsCert).toBe('');
     expect(settings.upstream).toEqual([]);
     expect(settings.durability).toBe('fsync');
     expect(settings.hostname).toBe('relay.example.org');
@@ -72,8 +79,8 @@ describe('values', () => {
       'smtp://[::1]:2525, smtp://0.0.0.0',
       'listen',
       [
-        { host: '::1', port: 2525 },
-        { host: '0.0.0.0', port: 25 },
+        { ...SMTP, host: '::1', port: 2525 },
+        { ...SMTP, host: '0.0.0.0', port: 25 },
       ],
     ],
     [
@@ -123,6 +130,8 @@ describe('values', () => {
       [{ from: 'old.example', to: 'new.example' }],
     ],
     ['SLUICE_REWRITE_FIELDS', 'From, Sender', 'rewriteFields', ['from', 'sender']],
+    ['SLUICE_TLS_MIN_VERSION', 'tlsv1.3', 'tlsMinVersion', 'TLSv1.3'],
+    ['SLUICE_TLS_THREADS', '0', 'tlsThreads', 0],
     ['SLUICE_WORKERS', '   ', 'workers', 4],
   ] as const)('%s=%s', (name, given, key, expected) => {
     const { settings, problems } = load({ [name]: given });
@@ -144,6 +153,20 @@ describe('values', () => {
     ['SLUICE_LISTEN', 'smtp://127.0.0.1:2525/x'],
     ['SLUICE_LISTEN', ','],
     ['SLUICE_LISTEN', 'smtp://:2525'],
+    ['SLUICE_LISTEN', 'lmtp://127.0.0.1:24'],
+    ['SLUICE_LISTEN', 'smtps://127.0.0.1?tls=none'],
+    ['SLUICE_LISTEN', 'smtps://127.0.0.1?tls=optional'],
+    ['SLUICE_LISTEN', 'smtp://127.0.0.1?auth=maybe'],
+    ['SLUICE_LISTEN', 'smtp://127.0.0.1?auth=none&auth=required'],
+    ['SLUICE_LISTEN', 'smtp://127.0.0.1?proxy=v3'],
+    ['SLUICE_LISTEN', 'smtp://fd/'],
+    ['SLUICE_LISTEN', 'smtp://fd:2525/3'],
+    ['SLUICE_LISTEN', 'smtp://fd/3/4'],
+    ['SLUICE_LISTEN', 'smtp://fd/a:b'],
+    ['SLUICE_TLS_MIN_VERSION', 'TLSv1.1'],
+    ['SLUICE_TLS_RELAY_CLIENTS', 'backup.example.org'],
+    ['SLUICE_TLS_RELAY_CLIENTS', 'sha256:abcd'],
+    ['SLUICE_TLS_RELAY_CLIENTS', 'subject: '],
     ['SLUICE_UPSTREAM', 'smtp://a.example:0'],
     ['SLUICE_UPSTREAM', 'smtp://a.example?pool=0'],
     ['SLUICE_UPSTREAM', 'smtp://a.example?weigth=2'],
@@ -231,6 +254,71 @@ describe('mistakes', () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(name);
     expect(warnings[0]).toContain(hint);
+  });
+});
+
+describe('listeners and TLS', () => {
+  it.each([
+    [{ SLUICE_TLS_RELAY_CLIENTS: 'subject:a' }, 'SLUICE_TLS_RELAY_CLIENTS: ', 'set SLUICE_TLS_CLIENT_CA'],
+    [{ SLUICE_TLS_CERT: 'a.pem' }, 'SLUICE_TLS_CERT: ', 'SLUICE_TLS_KEY'],
+    [{ SLUICE_TLS_KEY: 'a.pem' }, 'SLUICE_TLS_KEY: ', 'SLUICE_TLS_CERT'],
+    [{ SLUICE_LISTEN: 'submission://127.0.0.1' }, 'SLUICE_LISTEN: submission://127.0.0.1:587 ', 'add ?auth=none'],
+    [{ SLUICE_LISTEN: 'smtps://[::1]:4650' }, 'SLUICE_LISTEN: smtps://[::1]:4650 ', 'SLUICE_AUTH_FILE'],
+    [{ SLUICE_LISTEN: 'smtp://[::1]?auth=required' }, 'SLUICE_LISTEN: smtp://[::1]:25?auth=required ', 'SLUICE_AUTH'],
+    [{ SLUICE_LISTEN: 'smtp://[::1]?proxy=v1' }, 'SLUICE_LISTEN: ', 'SLUICE_PROXY_NETWORKS'],
+    [
+      { SLUICE_LISTEN: 'smtp://[::1]?proxy=v2', SLUICE_PROXY_NETWORKS: '!10.0.0.0/8' },
+      'SLUICE_LISTEN: ',
+      'SLUICE_PROXY_NETWORKS',
+    ],
+    [{ SLUICE_LISTEN: 'smtp://[::1]:1,smtps://[::1]:1?auth=none' }, 'SLUICE_LISTEN: [::1]:1 ', 'twice'],
+    [{ SLUICE_LISTEN: 'smtp://fd/3,smtp://fd/3?tls=none' }, 'SLUICE_LISTEN: fd/3 ', 'twice'],
+  ])('%j is a contradiction, told in one line with its mend', (env, start, mend) => {
+    const { problems } = load(env);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]!.slice(0, start.length)).toBe(start);
+    expect(problems[0]).toContain(mend);
+  });
+
+  it('may stand together', () => {
+    const { settings, problems } = load({
+      SLUICE_LISTEN: 'smtp://127.0.0.1:0,smtp://127.0.0.1:0,smtps://127.0.0.1:0?auth=none,smtp://[::1]:26?proxy=v1',
+      SLUICE_PROXY_NETWORKS: '10.0.0.1',
+      SLUICE_TLS_CERT: 'tls/cert.pem',
+      SLUICE_TLS_KEY: '/etc/key.pem',
+      SLUICE_TLS_DIR: 'live',
+      SLUICE_TLS_CLIENT_CA: 'ca.pem',
+      SLUICE_TLS_RELAY_CLIENTS: `SHA256:${'0A:'.repeat(31)}FF, subject:Backup.example.org`,
+    });
+    expect(problems).toEqual([]);
+    expect(settings).toMatchObject({
+      tlsCert: join(cwd, 'tls/cert.pem'),
+      tlsKey: '/etc/key.pem',
+      tlsDir: join(cwd, 'live'),
+      tlsClientCa: join(cwd, 'ca.pem'),
+      tlsRelayClients: [`sha256:${'0a'.repeat(31)}ff`, 'subject:backup.example.org'],
+    });
+  });
+
+  it('that require authentication start once there are accounts', () => {
+    const listen = schema.listen.type.parse('submission://127.0.0.1') as { value: readonly ListenAddress[] };
+    expect(listenProblems(listen.value, { accounts: true, proxies: false })).toEqual([]);
+    for (const key of ['authFile', 'authUrl', 'oauthJwks', 'oauthIntrospectUrl']) {
+      expect(hasAccounts({ [key]: '/etc/x' }), key).toBe(true);
+      expect(hasAccounts({ [key]: '' }), key).toBe(false);
+    }
+    expect(hasAccounts({ authFile: [], authUrl: null })).toBe(false);
+  });
+
+  it.each([
+    [1, 0],
+    [2, 0],
+    [3, 1],
+    [4, 2],
+    [8, 4],
+    [64, 4],
+  ])('TLS threads on %d cores: %d', (cores, threads) => {
+    expect(load({}, { ...machine, cores }).settings.tlsThreads).toBe(threads);
   });
 });
 
