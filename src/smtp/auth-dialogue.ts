@@ -13,16 +13,18 @@ import type { FailureReply, SaslMechanism, SaslStep } from './sasl/mechanism.js'
 /** `mechanism [initial response]`; names by RFC 4422 section 3.1. */
 const ARGUMENT = /^([A-Za-z0-9_-]{1,20})(?: +([^ ]+))?$/;
 
+/** Stands for an initial response of no bytes. */
+const EMPTY = '=';
+
 export class AuthDialogue {
   private readonly mechanism: SaslMechanism;
-  private readonly initial: string | undefined;
+  private readonly maxLine: number;
+  private initial: string | undefined;
 
-  /** Bytes that stand for '' in an initial response: RFC 4954 section 4. */
-  private static readonly EMPTY = '=';
-
-  private constructor(mechanism: SaslMechanism, initial: string | undefined) {
+  private constructor(mechanism: SaslMechanism, initial: string | undefined, maxLine: number) {
     this.mechanism = mechanism;
     this.initial = initial;
+    this.maxLine = maxLine;
   }
 
   /** `argument`: what follows `AUTH `. The reply to give when there is no such dialogue. */
@@ -30,19 +32,21 @@ export class AuthDialogue {
     const match = ARGUMENT.exec(argument);
     if (match === null) return replies.badAuthSyntax;
     const mechanism = standing.mechanism(match[1]!);
-    return isReply(mechanism) ? mechanism : new AuthDialogue(mechanism, match[2]);
+    return isReply(mechanism) ? mechanism : new AuthDialogue(mechanism, match[2], standing.maxAuthLine);
   }
 
   /** The first step. */
   begin(): SaslStep {
-    if (this.initial === undefined) return this.mechanism.begin(null);
-    const message = decodeBase64(this.initial === AuthDialogue.EMPTY ? '' : this.initial);
+    const { initial } = this;
+    if (initial === undefined) return this.mechanism.begin(null);
+    this.initial = undefined;
+    const message = decodeBase64(initial === EMPTY ? '' : initial);
     return message === null ? this.failed('authNotBase64') : this.mechanism.begin(message);
   }
 
-  /** The client's answer to a challenge is the line `bytes[start, end)`; `flaws`: LINE_* bits. */
-  respond(bytes: Buffer, start: number, end: number, flaws: number): SaslStep {
-    if ((flaws & LINE_TOO_LONG) !== 0) return this.failed('authLineTooLong');
+  /** The client's answer to a challenge is the line `bytes[start, end)`; `length` with its CRLF, `flaws`: LINE_* bits. */
+  respond(bytes: Buffer, start: number, end: number, length: number, flaws: number): SaslStep {
+    if ((flaws & LINE_TOO_LONG) !== 0 || length > this.maxLine) return this.failed('authLineTooLong');
     if (flaws !== 0) return this.failed('authNotBase64');
     const text = bytes.toString('latin1', start, end);
     if (text === '*') return this.failed('authCancelled');

@@ -58,7 +58,7 @@ export class ClientStanding {
 
   /** By its account or its certificate it may relay, wherever it comes from. */
   get trusted(): boolean {
-    return this.account !== null || (this.tls !== null && this.tls.mayRelay);
+    return this.account !== null || this.tls?.mayRelay === true;
   }
 
   /** `with` keyword of Received: RFC 3848, RFC 6531 section 4.3. HELO has one only. */
@@ -71,6 +71,11 @@ export class ClientStanding {
     }
     if (smtpUtf8) return secured ? 'UTF8SMTPS' : 'UTF8SMTP';
     return secured ? 'ESMTPS' : 'ESMTP';
+  }
+
+  /** Longest line of an AUTH dialogue with its CRLF. */
+  get maxAuthLine(): number {
+    return this.options.maxAuthLine;
   }
 
   /** As in Transaction. */

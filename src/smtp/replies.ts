@@ -66,7 +66,11 @@ export const replies = {
   recipientOk: makeReply(250, '2.1.5', 'Recipient ok'),
   chunkOk: makeReply(250, '2.0.0', 'Chunk ok'),
   cannotVerify: makeReply(252, '2.1.5', 'Cannot verify the user, but will take mail for it'),
-  help: makeReply(214, '2.0.0', 'Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)'),
+  help: makeReply(
+    214,
+    '2.0.0',
+    'Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)',
+  ),
   startData: makeReply(354, '', 'End data with <CR><LF>.<CR><LF>'),
 
   // The connection ends

@@ -3,6 +3,7 @@
  * the others, and who handles it. A verb is matched as bytes; no string is made of the line.
  */
 import { LINE_BARE_NEWLINE, LINE_CONTROL } from './command-receiver.js';
+import type { MailExchange } from './mail-exchange.js';
 import { type Reply, replies } from './replies.js';
 
 /** States of a session in command mode, as bits. */
@@ -31,11 +32,9 @@ const SPACE = 0x20;
  * and is counted as one; null: there was none, and whatever there was to say was said.
  */
 export interface VerbTarget {
+  /** MAIL, RCPT, DATA and BDAT. */
+  readonly exchange: MailExchange;
   onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null;
-  onMail(bytes: Buffer, start: number, end: number): Reply | null;
-  onRcpt(bytes: Buffer, start: number, end: number): Reply | null;
-  onData(): Reply | null;
-  onBdat(bytes: Buffer, start: number, end: number): Reply | null;
   onStartTls(argument: boolean): Reply | null;
   onAuth(bytes: Buffer, start: number, end: number): Reply | null;
   onReset(): null;
@@ -90,20 +89,20 @@ export const verbs: readonly Verb[] = [
     'MAIL',
     'required',
     STATE_READY,
-    (target, bytes, start, end) => target.onMail(bytes, start, end),
+    (target, bytes, start, end) => target.exchange.mail(bytes, start, end),
     replies.badMailSyntax,
   ),
   verb(
     'RCPT',
     'required',
     STATE_MAIL | STATE_RCPT,
-    (target, bytes, start, end) => target.onRcpt(bytes, start, end),
+    (target, bytes, start, end) => target.exchange.rcpt(bytes, start, end),
     replies.badRcptSyntax,
   ),
-  verb('DATA', 'none', STATE_RCPT, (target) => target.onData()),
+  verb('DATA', 'none', STATE_RCPT, (target) => target.exchange.data()),
   // In any state: the octets that follow are taken off the stream even where the chunk is refused. For the same reason
   // its argument is looked at only there.
-  verb('BDAT', 'optional', STATE_ANY, (target, bytes, start, end) => target.onBdat(bytes, start, end)),
+  verb('BDAT', 'optional', STATE_ANY, (target, bytes, start, end) => target.exchange.bdat(bytes, start, end)),
   verb('RSET', 'none', STATE_ANY, (target) => target.onReset()),
   verb('NOOP', 'optional', STATE_ANY, (target) => target.onSimple(replies.ok)),
   verb('VRFY', 'required', STATE_ALLOWED, (target) => target.onSimple(replies.cannotVerify)),

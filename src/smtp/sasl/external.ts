@@ -3,8 +3,8 @@
  * that is asked for, empty for the certificate's own.
  */
 import type { AuthAnswer, ClientCertificate } from '../authentication.js';
-import { ask, BAD_CREDENTIALS, CLIENT_FIRST, conclude, MALFORMED, type SaslMechanism, textOf } from './mechanism.js';
 import type { SaslStep } from './mechanism.js';
+import { ask, BAD_CREDENTIALS, CLIENT_FIRST, conclude, MALFORMED, type SaslMechanism, textOf } from './mechanism.js';
 import { saslPrep } from './saslprep.js';
 
 export class External implements SaslMechanism {

@@ -6,8 +6,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { AuthAnswer } from '../authentication.js';
-import { askPassword, BAD_CREDENTIALS, CLIENT_FIRST, conclude, MALFORMED, type SaslMechanism } from './mechanism.js';
 import type { SaslStep } from './mechanism.js';
+import { askPassword, BAD_CREDENTIALS, CLIENT_FIRST, conclude, MALFORMED, type SaslMechanism } from './mechanism.js';
 
 export class Plain implements SaslMechanism {
   begin(initial: Buffer | null): SaslStep {

@@ -12,8 +12,14 @@ const BLANKS = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
 /** Table B.1: commonly mapped to nothing. U+200B is a blank above. */
 const NOTHING = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g;
 /** Tables C.2 to C.9: control, private use, non-characters, surrogates, and what has no place in plain text. */
-const PROHIBITED =
-  /[\p{Cc}\p{Co}\p{Cs}\p{Noncharacter_Code_Point}\u0340\u0341\u06dd\u070f\u180e\u200c-\u200f\u2028-\u202e\u2060-\u2063\u206a-\u206f\u2ff0-\u2ffb\ufeff\ufff9-\ufffd\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]/u;
+const PROHIBITED = new RegExp(
+  [
+    '\\p{Cc}|\\p{Co}|\\p{Cs}|\\p{Noncharacter_Code_Point}',
+    '[\\u0340\\u0341]|\\u06dd|\\u070f|\\u180e|[\\u200c-\\u200f\\u2028-\\u202e\\u2060-\\u2063\\u206a-\\u206f]',
+    '[\\u2ff0-\\u2ffb]|\\ufeff|[\\ufff9-\\ufffd]|[\\u{1d173}-\\u{1d17a}]|\\u{e0001}|[\\u{e0020}-\\u{e007f}]',
+  ].join('|'),
+  'u',
+);
 /** Nothing to do for printable ASCII. */
 const PLAIN = /^[ -~]+$/;
 
