@@ -4,7 +4,7 @@
 
 import type { AuthAnswer, AuthQuestion } from '../../src/smtp/authentication.js';
 import { acceptedReply, makeReply, type Reply } from '../../src/smtp/replies.js';
-import type { BodySink, ServerHost, Transaction } from '../../src/smtp/server-host.js';
+import type { BodySink, ServerHost, TlsFacts, Transaction } from '../../src/smtp/server-host.js';
 import { defaultServerSessionOptions, type ServerSessionOptions } from '../../src/smtp/server-options.js';
 import { ServerSession } from '../../src/smtp/server-session.js';
 
@@ -61,8 +61,8 @@ export class FakeHost implements ServerHost {
   accounts: ((question: AuthQuestion) => AuthAnswer) | null = null;
   readonly session: ServerSession;
 
-  constructor(options: ServerSessionOptions = testOptions()) {
-    this.session = new ServerSession(this, options, this.now);
+  constructor(options: ServerSessionOptions = testOptions(), tls: TlsFacts | null = null) {
+    this.session = new ServerSession(this, options, this.now, tls);
     this.session.greet();
   }
 
