@@ -35,6 +35,7 @@ class Talk {
         this.messages++;
         this.session.finish(ACCEPTED, 0);
       },
+      tlsAvailable: () => false,
       startTls: () => {},
       authenticate: () => {},
       close: () => {

@@ -12,6 +12,11 @@ const MAX_DOMAIN = 255;
 /** Local part, @, domain and brackets by RFC 5321 section 4.5.3.1: longer ones do not go into a header line. */
 const MAX_MAILBOX = 320;
 
+/** Longer than any name of a cipher. */
+const MAX_TLS_TOKEN = 64;
+/** Of a line of text, the field's name and the tab that begins a folded line taken off. */
+const MAX_LINE = 78 - 'Received: '.length;
+
 const PLAIN_NAME = /^[A-Za-z0-9.\-_]{1,255}$/;
 const NOT_NAME = /[^A-Za-z0-9.\-_:[\]]/g;
 const PRINTABLE = /^[\x20-\x7e]+$/;
@@ -34,6 +39,23 @@ export function addressLiteral(address: string): string {
   return bare.includes(':') ? `[IPv6:${bare}]` : `[${bare}]`;
 }
 
+/** `(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)`, as Postfix writes it and readers look for it; '' without TLS. */
+function tlsComment(tls: string): string {
+  if (tls === '') return '';
+  const blank = tls.indexOf(' ');
+  const [version, cipher] = blank < 0 ? [tls, ''] : [tls.slice(0, blank), tls.slice(blank + 1)];
+  return `(using ${tlsToken(version)} with cipher ${tlsToken(cipher)})`;
+}
+
+function tlsToken(name: string): string {
+  return name === '' ? 'unknown' : name.slice(0, MAX_TLS_TOKEN).replace(NOT_TOKEN, '?');
+}
+
+/** A line of the field: in one where it fits into 78 characters (RFC 5322 section 2.1.1), otherwise folded between. */
+function line(first: string, second: string): string {
+  return first.length + second.length < MAX_LINE ? `${first} ${second}` : `${first}\r\n\t${second}`;
+}
+
 /**
  * The whole field with its CRLF. `hostname` must be safe already (headerSafeName); `forRecipient` is '' unless there is
  * exactly one; `wall` is in milliseconds since the epoch.
@@ -46,10 +68,15 @@ export function receivedField(
   wall: number,
 ): string {
   const { clientAddress, helo } = origin;
-  const from =
-    clientAddress === '' && helo === '' ? '' : `from ${headerSafeName(helo)} (${addressLiteral(clientAddress)})\r\n\t`;
+  const lines: string[] = [];
+  if (clientAddress !== '' || helo !== '') {
+    lines.push(line(`from ${headerSafeName(helo)}`, `(${addressLiteral(clientAddress)})`));
+  }
+  const tls = tlsComment(origin.tls);
+  if (tls !== '') lines.push(tls);
   const protocol = origin.protocol.replace(NOT_TOKEN, '') || 'SMTP';
-  const by = `Received: ${from}by ${hostname} with ${protocol} id ${id.replace(NOT_TOKEN, '?')}`;
+  const by = line(`by ${hostname}`, `with ${protocol} id ${id.replace(NOT_TOKEN, '?')}`);
   const named = forRecipient !== '' && forRecipient.length <= MAX_MAILBOX && PRINTABLE.test(forRecipient);
-  return named ? `${by}\r\n\tfor <${forRecipient}>; ${mailDate(wall)}\r\n` : `${by};\r\n\t${mailDate(wall)}\r\n`;
+  lines.push(named ? by : `${by};`, named ? line(`for <${forRecipient}>;`, mailDate(wall)) : mailDate(wall));
+  return `Received: ${lines.join('\r\n\t')}\r\n`;
 }

@@ -136,6 +136,10 @@ export class ServerConnection implements ServerHost, Deadlined {
     this.environment.host.accept(this, transaction);
   }
 
+  tlsAvailable(): boolean {
+    return false;
+  }
+
   startTls(): void {
     throw new Error('TLS is not built yet');
   }

@@ -36,6 +36,8 @@ export class CommandReceiver {
   bytes: Buffer = NOTHING;
   start = 0;
   end = 0;
+  /** Bytes of the complete line with all that was cut off its end. */
+  length = 0;
   /** LINE_* bits of the line so far. */
   flaws = 0;
   /** Index in the chunk of the first byte that was not taken. */
@@ -81,6 +83,7 @@ export class CommandReceiver {
   private complete(chunk: Buffer, start: number, next: number, flaws: number, maxLine: number): number {
     this.next = next;
     const length = this.earlier + next - start;
+    this.length = length;
     if (length > ENDLESS) return LINE_ENDLESS;
     if (length > maxLine) {
       this.flaws = flaws | LINE_TOO_LONG;

@@ -1,9 +1,9 @@
 /**
- * The mail transaction a session has open: envelope, content, and whose turn it is to be slow. It exists from MAIL (or
+ * The mail transaction a session has open: envelope and content. It exists from MAIL (or
  * from a BDAT that has none) to its end, so that an idle session carries nothing of it.
  */
 import type { Recipient } from '../message/envelope.js';
-import type { ChunkReceiver } from './chunk-receiver.js';
+import type { ClientStanding } from './client-standing.js';
 import { ContentReceiver } from './content-receiver.js';
 import type { MailArguments } from './parameters.js';
 import type { BodySink, ServerHost, Transaction } from './server-host.js';
@@ -37,8 +37,9 @@ export class OpenTransaction {
   }
 
   /** The finished transaction; the body changes hands. */
-  handOver(content: ContentReceiver, helo: string, extended: boolean): Transaction {
-    const { sender, bodyType, smtpUtf8, ret, envelopeId, priority } = this.mail;
+  handOver(content: ContentReceiver, standing: ClientStanding): Transaction {
+    const { sender, bodyType, smtpUtf8, ret, envelopeId, priority, requireTls } = this.mail;
+    const { helo, tlsText, account } = standing;
     this.content = null;
     return {
       sender,
@@ -49,11 +50,10 @@ export class OpenTransaction {
       envelopeId,
       priority,
       helo,
-      // RFC 3848 and RFC 6531 section 4.3.
-      protocol: smtpUtf8 ? 'UTF8SMTP' : extended ? 'ESMTP' : 'SMTP',
-      tls: '',
-      account: '',
-      requireTls: false,
+      protocol: standing.protocol(smtpUtf8),
+      tls: tlsText,
+      account: account === null ? '' : account.name,
+      requireTls,
       content: content.facts(),
       body: content.take(),
     };
@@ -64,25 +64,4 @@ export class OpenTransaction {
     this.content?.release();
     this.content = null;
   }
-}
-
-/**
- * The end of patience while content comes: `patience` ms after the last of it, or when the whole came too slowly
- * (`dataTimeout`, and after that `minDataRate` on average), whichever is first. A byte a second does not hold a session.
- */
-export function contentDeadline(
-  options: ServerSessionOptions,
-  now: number,
-  patience: number,
-  since: number,
-  received: number,
-): number {
-  const { dataTimeout, minDataRate } = options;
-  const silence = now + patience;
-  return minDataRate === 0 ? silence : Math.min(silence, since + dataTimeout + (received * 1000) / minDataRate);
-}
-
-/** Bytes that count for the deadline of what is being received. */
-export function receivedSoFar(chunk: ChunkReceiver | null, transaction: OpenTransaction | null): number {
-  return (chunk ?? transaction?.content)?.received ?? 0;
 }

@@ -2,7 +2,7 @@
  * The arguments of MAIL and RCPT: `FROM:<path> KEYWORD=value ...`, made into what the envelope holds.
  *
  * SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461), MT-PRIORITY
- * (RFC 6710). A failure is the reply to give: 501 for what is malformed or given twice, 555 for what is not known.
+ * (RFC 6710), AUTH (RFC 4954 section 5), REQUIRETLS (RFC 8689). A failure is the reply to give: 501 for what is malformed or given twice, 555 for what is not known.
  */
 import { isUtf8 } from 'node:buffer';
 import {
@@ -27,7 +27,12 @@ export interface MailArguments {
   readonly ret: ReturnContent;
   readonly envelopeId: string;
   readonly priority: number;
+  readonly requireTls: boolean;
 }
+
+/** Parameters of MAIL that are offered to some clients only, as bits. */
+export const MAIL_AUTH = 1;
+export const MAIL_REQUIRETLS = 2;
 
 /** What RCPT says. */
 export interface RcptArguments {
@@ -54,8 +59,11 @@ export function argumentText(bytes: Buffer, start: number, end: number): string 
   return isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : replies.notUtf8;
 }
 
-/** `text`: what follows `MAIL `. `extended`: the client said EHLO, so parameters may be given (RFC 5321 4.1.1.2). */
-export function parseMail(text: string, extended: boolean): MailArguments | Reply {
+/**
+ * `text`: what follows `MAIL `. `extended`: the client said EHLO, so parameters may be given (RFC 5321 4.1.1.2).
+ * `offered`: MAIL_* bits.
+ */
+export function parseMail(text: string, extended: boolean, offered: number): MailArguments | Reply {
   const path = pathAfter(text, 'from:', 'reverse');
   if (isReply(path)) return path;
   const result = {
@@ -66,12 +74,13 @@ export function parseMail(text: string, extended: boolean): MailArguments | Repl
     ret: '' as ReturnContent,
     envelopeId: '',
     priority: 0,
+    requireTls: false,
   };
   if (path.end === text.length) return path.nonAscii ? replies.senderNotAscii : result;
   const given = parametersOf(text, path.end, extended);
   if (isReply(given)) return given;
   for (const [keyword, value] of given) {
-    const valid = applyMailParameter(result, keyword, value);
+    const valid = applyMailParameter(result, keyword, value, offered);
     if (valid === undefined) return unknownParameter(keyword);
     if (!valid) return badParameter(keyword);
   }
@@ -84,6 +93,7 @@ function applyMailParameter(
   result: { -readonly [K in keyof MailArguments]: MailArguments[K] },
   keyword: string,
   value: string | undefined,
+  offered: number,
 ): boolean | undefined {
   switch (keyword) {
     case 'SIZE':
@@ -113,6 +123,14 @@ function applyMailParameter(
       if (value === undefined || !/^(?:0|-?[1-9])$/.test(value)) return false;
       result.priority = Number(value);
       return true;
+    case 'REQUIRETLS':
+      if ((offered & MAIL_REQUIRETLS) === 0) return undefined;
+      result.requireTls = value === undefined;
+      return result.requireTls;
+    case 'AUTH':
+      // Who submitted it elsewhere: taken and ignored, as RFC 4954 section 5 has it for clients that are not trusted.
+      if ((offered & MAIL_AUTH) === 0) return undefined;
+      return value !== undefined && (value === '<>' || isXtext(value));
     default:
       return undefined;
   }

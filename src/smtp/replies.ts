@@ -45,6 +45,18 @@ export function acceptedReply(queueId: string): Reply {
   return makeReply(250, '2.0.0', `Ok: queued as ${queueId}`);
 }
 
+/** A challenge of an AUTH dialogue (RFC 4954 section 4); as long as it must be. */
+export function challengeReply(data: string | Buffer): Reply {
+  const text = (typeof data === 'string' ? Buffer.from(data) : data).toString('base64');
+  return { code: 334, enhanced: '', text, bytes: Buffer.from(`334 ${text}\r\n`, 'latin1') };
+}
+
+/** A reverse-path that the account has no right to. `senders`: what it has a right to. */
+export function senderNotAllowedReply(account: string, senders: readonly string[]): Reply {
+  const rights = senders.length === 0 ? 'with no address' : `as ${senders.join(', ')} only`;
+  return makeReply(553, '5.7.1', `Sender address not allowed: account ${account} may send ${rights}`);
+}
+
 /** The table. */
 export const replies = {
   // In order
@@ -54,7 +66,11 @@ export const replies = {
   recipientOk: makeReply(250, '2.1.5', 'Recipient ok'),
   chunkOk: makeReply(250, '2.0.0', 'Chunk ok'),
   cannotVerify: makeReply(252, '2.1.5', 'Cannot verify the user, but will take mail for it'),
-  help: makeReply(214, '2.0.0', 'Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)'),
+  help: makeReply(
+    214,
+    '2.0.0',
+    'Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)',
+  ),
   startData: makeReply(354, '', 'End data with <CR><LF>.<CR><LF>'),
 
   // The connection ends
@@ -107,11 +123,26 @@ export const replies = {
   tooManyHops: makeReply(554, '5.4.6', 'Too many Received fields: the message is in a loop'),
   headerTooLarge: makeReply(552, '5.3.4', 'Message header is too large'),
 
-  // TLS and authentication (RFC 3207, RFC 4954)
+  // TLS and authentication (RFC 3207, RFC 4954, RFC 5248)
   startTls: makeReply(220, '2.0.0', 'Ready to start TLS'),
+  tlsFirst: makeReply(530, '5.7.0', 'Must issue a STARTTLS command first'),
+  tlsActive: makeReply(503, '5.5.1', 'TLS is active already'),
+  tlsUnavailable: makeReply(454, '4.7.0', 'TLS is not available now, try again later'),
+  authFirst: makeReply(530, '5.7.0', 'Authentication required'),
+  authNeedsTls: makeReply(538, '5.7.11', 'Encryption required for this mechanism: send STARTTLS first'),
+  alreadyAuthenticated: makeReply(503, '5.5.1', 'Authenticated already'),
+  unknownMechanism: makeReply(504, '5.5.4', 'Unknown authentication mechanism, or not offered here'),
+  badAuthSyntax: makeReply(501, '5.5.4', 'Syntax: AUTH mechanism [initial response in base64]'),
+  authCancelled: makeReply(501, '5.7.0', 'Authentication cancelled'),
+  noInitialResponse: makeReply(501, '5.7.0', 'This mechanism takes no initial response'),
+  authNotBase64: makeReply(501, '5.5.2', 'Not base64'),
+  authMalformed: makeReply(501, '5.5.2', 'Not a message of this authentication mechanism'),
+  authLineTooLong: makeReply(500, '5.5.6', 'Authentication exchange line is too long'),
   authenticated: makeReply(235, '2.7.0', 'Authentication succeeded'),
   badCredentials: makeReply(535, '5.7.8', 'Authentication credentials invalid'),
+  bindingDowngraded: makeReply(535, '5.7.8', 'Channel binding was offered and not used: somebody may be in between'),
   authUnavailable: makeReply(454, '4.7.0', 'Accounts cannot be asked now, try again later'),
+  tooManyAuthFailures: makeReply(421, '4.7.0', 'Too many failed attempts to authenticate on this connection'),
   authBlocked: makeReply(421, '4.7.0', 'Too many failed attempts to authenticate, try again later'),
 
   // Limits and content

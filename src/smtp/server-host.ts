@@ -62,9 +62,12 @@ export interface ServerHost {
   openBody(): BodySink | null;
   /** The transaction is complete. The session waits (`waiting`) and consumes nothing until `finish` is called on it. */
   accept(transaction: Transaction): void;
+  /** Whether TLS can begin now; false (no certificate, no thread, no descriptor) is answered 454. */
+  tlsAvailable(): boolean;
   /**
    * STARTTLS was answered 220: write that out and begin TLS. The session consumes nothing and drops what is fed until
-   * `secured` is called on it; a connection whose handshake fails is closed.
+   * `secured` is called on it; a connection whose handshake fails is closed. Or the connection goes on elsewhere: then
+   * this session is aborted, and the one that is made there with the facts of TLS and `carried` does not greet.
    */
   startTls(): void;
   /** A question about credentials. The session consumes nothing until `answered` is called on it. */

@@ -1,12 +1,13 @@
 /**
- * Settings of server sessions, and what is made of them once: the greeting, the answers to EHLO and HELO and the replies
- * that name a limit, already encoded.
+ * Settings of server sessions, and what is made of them once: the greeting, what is offered, the answers to EHLO and HELO
+ * and the replies that name a limit, already encoded.
  *
  * One options object is shared by all sessions it applies to and is not changed; a listener with trusted and other
  * clients has two (they differ in `relayClient`).
  */
 import type { Mechanism } from './authentication.js';
-import { makeMultilineReply, makeReply, type Reply } from './replies.js';
+import { makeOffer, OFFER_LIMIT, type Offer } from './offer.js';
+import { makeReply, type Reply } from './replies.js';
 
 /** What to do with a CR without LF or an LF without CR in message content. */
 export type BareNewlinePolicy = 'reject' | 'convert' | 'pass';
@@ -91,7 +92,8 @@ export const defaultServerSessionOptions: Omit<ServerSessionOptions, 'hostname'>
 /** What every session with the same options says. */
 export interface PreparedReplies {
   readonly greeting: Reply;
-  readonly ehlo: Reply;
+  /** By situation of the client (OFFER_* bits). */
+  readonly offers: readonly Offer[];
   readonly helo: Reply;
   readonly lineTooLong: Reply;
   readonly messageTooLarge: Reply;
@@ -115,29 +117,11 @@ function prepare(options: ServerSessionOptions): PreparedReplies {
   const { hostname } = options;
   return {
     greeting: makeReply(220, '', `${hostname} ${options.banner ?? 'ESMTP'}`),
-    ehlo: makeMultilineReply(250, [hostname, ...capabilities(options)]),
+    offers: Array.from({ length: OFFER_LIMIT }, (_, situation) => makeOffer(options, situation)),
     helo: makeReply(250, '', hostname),
     lineTooLong: makeReply(500, '5.5.2', `Command line longer than ${options.maxCommandLine} bytes`),
     messageTooLarge: makeReply(552, '5.3.4', `Message larger than ${options.maxMessageSize} bytes`),
     headerTooLarge: makeReply(552, '5.3.4', `Message header larger than ${options.maxHeaderSize} bytes`),
     textLineTooLong: makeReply(550, '5.6.0', `A line of the message is longer than ${options.maxTextLine} bytes`),
   };
-}
-
-/** EHLO keywords. SIZE 0 means that no limit is in force (RFC 1870 section 4). */
-function capabilities(options: ServerSessionOptions): string[] {
-  const limits = [`RCPTMAX=${options.maxRecipients}`];
-  if (options.maxMessagesPerConnection > 0) limits.push(`MAILMAX=${options.maxMessagesPerConnection}`);
-  return [
-    'PIPELINING',
-    `SIZE ${options.maxMessageSize}`,
-    '8BITMIME',
-    'SMTPUTF8',
-    'ENHANCEDSTATUSCODES',
-    'CHUNKING',
-    'BINARYMIME',
-    'DSN',
-    'MT-PRIORITY',
-    `LIMITS ${limits.join(' ')}`,
-  ];
 }

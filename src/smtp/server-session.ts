@@ -1,84 +1,90 @@
 /**
  * One SMTP server session (RFC 5321) without I/O: bytes and a time in, calls on a ServerHost out.
  *
- * Modes: commands (CommandReceiver, verbs.ts), content (ContentReceiver for DATA, ChunkReceiver for BDAT), waiting for
- * the host's answer to a message, closed. Bytes that belong to a message are never looked at as commands. The session has
- * no timers: its owner asks for `deadline` and calls `timeout`. An idle session holds no buffers.
+ * Here is the stream: modes, deadline, what is sent and when it ends. Modes: commands (CommandReceiver, verbs.ts),
+ * content (MailExchange), an AUTH dialogue (AuthDialogue), waiting for the host's answer to a message or to a question
+ * about credentials, TLS being begun, closed. Bytes that belong to a message are never looked at as commands, nor are
+ * bytes that came in the clear behind STARTTLS. The session has no timers: its owner asks for `deadline` and calls
+ * `timeout`. An idle session holds no buffers.
  *
  * Not re-entrant: the host does not call `feed` from inside a call of this session; `finish` may be called inside
- * `accept`.
+ * `accept`, `answered` inside `authenticate`.
  */
-import { ChunkReceiver, parseBdat } from './chunk-receiver.js';
+import { AuthDialogue } from './auth-dialogue.js';
+import type { AuthAnswer } from './authentication.js';
+import { ClientStanding } from './client-standing.js';
 import { CommandReceiver, LINE_COMPLETE, LINE_INCOMPLETE, LINE_TLS, LINE_TOO_LONG } from './command-receiver.js';
-import { type ContentReceiver, overrunLimit } from './content-receiver.js';
-import { contentDeadline, OpenTransaction, receivedSoFar } from './open-transaction.js';
-import { argumentText, isReply, parseMail, parseRcpt } from './parameters.js';
-import { type Reply, replies } from './replies.js';
-import type { ServerHost } from './server-host.js';
+import { MailExchange, type StreamOwner } from './mail-exchange.js';
+import { isReply } from './parameters.js';
+import { challengeReply, type Reply, replies } from './replies.js';
+import type { SaslStep } from './sasl/mechanism.js';
+import type { ServerHost, TlsFacts, Transaction } from './server-host.js';
 import { preparedReplies, type ServerSessionOptions } from './server-options.js';
-import {
-  argumentOf,
-  chunkOutOfOrder,
-  STATE_CHUNKS,
-  STATE_FAILED,
-  STATE_MAIL,
-  STATE_NEW,
-  STATE_RCPT,
-  STATE_READY,
-  type VerbTarget,
-  verbOf,
-} from './verbs.js';
+import { type CarriedCounts, SessionCounts } from './session-counts.js';
+import { argumentOf, isAuthLine, STATE_CHUNKS, STATE_READY, type VerbTarget, verbOf } from './verbs.js';
 
 export type { ServerSessionOptions } from './server-options.js';
 
 const MODE_COMMAND = 0;
-const MODE_DATA = 1;
-const MODE_CHUNK = 2;
+const MODE_CONTENT = 1;
+/** A challenge was sent. */
+const MODE_AUTH = 2;
+/** A message is with the host. */
 const MODE_WAITING = 3;
-const MODE_CLOSED = 4;
+/** A question about credentials is with the host. */
+const MODE_ASKING = 4;
+/** STARTTLS was answered. */
+const MODE_TLS = 5;
+const MODE_CLOSED = 6;
 
 /** What a HELO name may be made of: it goes into Received, so nothing that has a meaning there. */
 const HELLO_NAME = /^[A-Za-z0-9_.:[\]+/=@~#%^{}|!$&'*`?-]{1,255}$/;
 
-export class ServerSession implements VerbTarget {
-  /** Engine time in ms at which `timeout` must be called; infinite while the host has the message. */
+export class ServerSession implements VerbTarget, StreamOwner {
+  /** Engine time in ms at which `timeout` must be called; infinite while the host has a message or a question. */
   deadline: number;
+  /** Engine time of the last call that had one, ms. */
+  now: number;
+  readonly exchange: MailExchange;
   private readonly host: ServerHost;
   private readonly options: ServerSessionOptions;
   private readonly command = new CommandReceiver();
+  private readonly standing: ClientStanding;
+  private readonly counts: SessionCounts;
   private mode = MODE_COMMAND;
-  private state = STATE_NEW;
-  private helo = '';
-  private extended = false;
-  private transaction: OpenTransaction | null = null;
-  /** The BDAT chunk being received. */
-  private chunk: ChunkReceiver | null = null;
-  private chunkSince = 0;
-  private errors = 0;
-  private messages = 0;
-  /** Commands since the last accepted recipient or message. */
-  private idleCommands = 0;
+  private dialogue: AuthDialogue | null = null;
   /** Something was completed since the deadline was last set. */
   private acted = false;
-  private now: number;
   private shutdownReply: Reply | null = null;
 
-  /** `now`: engine time, ms. */
-  constructor(host: ServerHost, options: ServerSessionOptions, now: number) {
+  /**
+   * `now`: engine time, ms. `tls`: the TLS session there is already. `carried`: of the session that answered STARTTLS, in
+   * the place of which this one goes on.
+   */
+  constructor(
+    host: ServerHost,
+    options: ServerSessionOptions,
+    now: number,
+    tls: TlsFacts | null = null,
+    carried?: CarriedCounts,
+  ) {
     this.host = host;
     this.options = options;
     this.now = now;
+    this.standing = new ClientStanding(options, tls);
+    this.counts = new SessionCounts(options, carried);
+    this.exchange = new MailExchange(this, host, options, this.standing, this.counts);
     this.deadline = now + options.connectTimeout;
   }
 
-  /** Sends the greeting. */
+  /** Sends the greeting; not where the session goes on behind STARTTLS (RFC 3207 section 4.2). */
   greet(): void {
     if (this.mode !== MODE_CLOSED) this.host.send(preparedReplies(this.options).greeting.bytes);
   }
 
-  /** A message is with the host; nothing is consumed until `finish`. */
+  /** A message or a question is with the host; nothing is consumed until `finish` or `answered`. */
   get waiting(): boolean {
-    return this.mode === MODE_WAITING;
+    return this.mode === MODE_WAITING || this.mode === MODE_ASKING;
   }
 
   /** Everything was said: the host was told to close, or said itself that the connection is gone. */
@@ -86,17 +92,32 @@ export class ServerSession implements VerbTarget {
     return this.mode === MODE_CLOSED;
   }
 
+  /** The client proved by account or certificate that it may relay. */
+  get trusted(): boolean {
+    return this.standing.trusted;
+  }
+
+  /** Name of the account, '' when there is none. */
+  get account(): string {
+    return this.standing.account?.name ?? '';
+  }
+
+  /** What a session must be given that goes on in the place of this one. */
+  get carried(): CarriedCounts {
+    return this.counts.carried;
+  }
+
   /**
    * Consumes bytes `[start, end)` of `chunk` and returns how many: fewer than given only when the session now waits or is
-   * closed. The rest is fed again after `finish`. The chunk is not kept.
+   * closed. The rest is fed again after `finish` or `answered`. The chunk is not kept.
    */
   feed(chunk: Buffer, start: number, end: number, now: number): number {
     this.now = now;
     let at = start;
     while (at < end) {
-      if (this.mode === MODE_COMMAND) at = this.takeCommand(chunk, at, end);
-      else if (this.mode === MODE_DATA) at = this.takeData(chunk, at, end);
-      else if (this.mode === MODE_CHUNK) at = this.takeChunk(chunk, at, end);
+      if (this.mode === MODE_COMMAND || this.mode === MODE_AUTH) at = this.takeLine(chunk, at, end);
+      else if (this.mode === MODE_CONTENT) at = this.exchange.receive(chunk, at, end);
+      else if (this.mode === MODE_TLS) at = end;
       else break;
       this.endIfShutDown();
     }
@@ -104,22 +125,38 @@ export class ServerSession implements VerbTarget {
     return at - start;
   }
 
-  /** The host's answer to `accept`: sent, and the session goes on. Does nothing unless the session waits. */
+  /** The host's answer to `accept`: sent, and the session goes on. Does nothing unless the session waits for it. */
   finish(reply: Reply, now: number): void {
     if (this.mode !== MODE_WAITING) return;
-    this.now = now;
-    this.mode = MODE_COMMAND;
-    this.idleCommands = 0;
-    this.acted = true;
+    this.counts.progress();
+    this.goOn(now);
     this.answer(reply);
-    this.endIfShutDown();
-    this.restartDeadline();
+    this.endOfTurn();
+  }
+
+  /** The host's answer to `authenticate`. Does nothing unless the session waits for it. */
+  answered(answer: AuthAnswer, now: number): void {
+    if (this.mode !== MODE_ASKING) return;
+    this.goOn(now);
+    this.mistake(this.takeStep(this.dialogue!.answered(answer)));
+    this.endOfTurn();
+  }
+
+  /** TLS has begun: all is forgotten but the counts. Does nothing unless STARTTLS was answered. */
+  secured(tls: TlsFacts, now: number): void {
+    if (this.mode !== MODE_TLS) return;
+    this.goOn(now);
+    this.standing.secured(tls);
+    this.exchange.forget();
+    this.endOfTurn();
   }
 
   /** The deadline has come: says so, closes, gives the memory back. Does nothing before `deadline`. */
   timeout(now: number): void {
     if (this.mode === MODE_CLOSED || now < this.deadline) return;
-    this.end(this.mode === MODE_COMMAND ? replies.timedOut : replies.tooSlow);
+    // Nothing can be said to a client in the middle of a handshake.
+    if (this.mode === MODE_TLS) this.close();
+    else this.end(this.mode === MODE_CONTENT ? replies.tooSlow : replies.timedOut);
   }
 
   /** Ends the session with 421: at once when no transaction is open, otherwise when the open one is over. */
@@ -133,93 +170,67 @@ export class ServerSession implements VerbTarget {
   abort(): void {
     this.mode = MODE_CLOSED;
     this.deadline = Number.POSITIVE_INFINITY;
-    this.forgetTransaction();
-    this.chunk = null;
+    this.exchange.abort();
+    this.dialogue = null;
     this.command.clear();
   }
 
-  // ---- Modes
+  // ---- Lines
 
-  private takeCommand(chunk: Buffer, start: number, end: number): number {
+  private takeLine(chunk: Buffer, start: number, end: number): number {
     const { command } = this;
-    const found = command.receive(chunk, start, end, this.options.maxCommandLine);
+    const found = command.receive(chunk, start, end, this.standing.offer.maxLine);
     if (found === LINE_INCOMPLETE) return command.next;
     if (found !== LINE_COMPLETE) {
       this.end(found === LINE_TLS ? replies.notSmtpTls : replies.lineEndless);
       return command.next;
     }
-    const { bytes, start: lineStart, end: lineEnd, flaws, next } = command;
+    const { bytes, start: lineStart, end: lineEnd, length, flaws, next } = command;
     command.clear();
     this.acted = true;
-    const { maxIdleCommands } = this.options;
-    if (++this.idleCommands > maxIdleCommands && maxIdleCommands !== 0) this.end(replies.tooManyIdleCommands);
-    else if ((flaws & LINE_TOO_LONG) !== 0) this.mistake(preparedReplies(this.options).lineTooLong);
-    else {
-      const verb = verbOf(bytes, lineStart, lineEnd, flaws, this.state);
-      this.mistake(
-        isReply(verb) ? verb : verb.handle(this, bytes, argumentOf(verb, bytes, lineStart, lineEnd), lineEnd),
-      );
+    this.mistake(
+      this.mode === MODE_AUTH
+        ? this.takeStep(this.dialogue!.respond(bytes, lineStart, lineEnd, length, flaws))
+        : this.takeCommand(bytes, lineStart, lineEnd, length, flaws),
+    );
+    return next;
+  }
+
+  private takeCommand(bytes: Buffer, start: number, end: number, length: number, flaws: number): Reply | null {
+    const enough = this.counts.command();
+    if (enough !== null) return this.end(enough);
+    const long = length > this.options.maxCommandLine && !isAuthLine(bytes, start, end);
+    if (long || (flaws & LINE_TOO_LONG) !== 0) return preparedReplies(this.options).lineTooLong;
+    const verb = verbOf(bytes, start, end, flaws, this.exchange.state);
+    return isReply(verb) ? verb : verb.handle(this, bytes, argumentOf(verb, bytes, start, end), end);
+  }
+
+  /** Does what a step of the AUTH dialogue says; returns a mistake of the client. */
+  private takeStep(step: SaslStep): Reply | null {
+    if (step.kind === 'challenge') {
+      this.mode = MODE_AUTH;
+      return this.onSimple(challengeReply(step.data));
     }
-    return next;
-  }
-
-  private takeData(chunk: Buffer, start: number, end: number): number {
-    const content = this.transaction!.content!;
-    const next = content.receive(chunk, start, end);
-    if (content.ended) this.completeMessage(content);
-    else if (content.overrun) this.end(replies.dataEndless);
-    return next;
-  }
-
-  private takeChunk(bytes: Buffer, start: number, end: number): number {
-    const chunk = this.chunk!;
-    const next = chunk.receive(bytes, start, end);
-    if (chunk.remaining === 0) this.mistake(this.completeChunk(chunk));
-    else if (chunk.content?.overrun === true) this.end(replies.dataEndless);
-    return next;
-  }
-
-  private completeChunk(chunk: ChunkReceiver): Reply | null {
-    const { content, refusal, last } = chunk;
-    this.chunk = null;
-    this.mode = MODE_COMMAND;
-    this.acted = true;
-    if (content === null) {
-      // Without a part of it the message cannot be had any more; its last chunk ends the dead transaction.
-      if ((this.state & (STATE_RCPT | STATE_CHUNKS | STATE_FAILED)) !== 0) this.failTransaction(last);
-      return refusal;
-    }
-    if (last) {
-      content.finish();
-      this.completeMessage(content);
+    if (step.kind === 'question') {
+      this.mode = MODE_ASKING;
+      this.host.authenticate(step.question);
       return null;
     }
-    const failed = content.refusal();
-    if (failed === null) this.state = STATE_CHUNKS;
-    else this.failTransaction(false);
-    this.answer(failed ?? replies.chunkOk);
-    return null;
-  }
-
-  private failTransaction(over: boolean): void {
-    this.forgetTransaction();
-    if (!over) this.state = STATE_FAILED;
-  }
-
-  private completeMessage(content: ContentReceiver): void {
-    this.messages++;
-    this.acted = true;
     this.mode = MODE_COMMAND;
-    const refusal = content.refusal();
-    if (refusal !== null) {
-      this.forgetTransaction();
-      this.answer(refusal);
-      return;
+    this.dialogue = null;
+    if (step.kind === 'accepted') {
+      this.standing.authenticated(step.account);
+      this.exchange.forget();
+      return this.onSimple(replies.authenticated);
     }
-    const finished = this.transaction!.handOver(content, this.helo, this.extended);
-    this.forgetTransaction();
-    this.mode = MODE_WAITING;
-    this.host.accept(finished);
+    const reply = replies[step.reply];
+    const enough = step.counted ? this.counts.authFailure() : null;
+    if (enough !== null) {
+      this.host.send(reply.bytes);
+      return this.end(enough);
+    }
+    // Wrong credentials have their own count; what is malformed is a mistake like others.
+    return reply.code === 500 || reply.code === 501 ? reply : this.answer(reply);
   }
 
   // ---- Verbs (VerbTarget)
@@ -227,148 +238,112 @@ export class ServerSession implements VerbTarget {
   onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null {
     const name = bytes.toString('latin1', start, end);
     if (!HELLO_NAME.test(name)) return replies.badHello;
-    this.helo = name;
-    this.extended = extended;
-    this.forgetTransaction();
-    const { ehlo, helo } = preparedReplies(this.options);
-    return this.onSimple(extended ? ehlo : helo);
+    const reply = this.standing.hello(name, extended);
+    this.exchange.forget();
+    return this.onSimple(reply);
   }
 
-  onMail(bytes: Buffer, start: number, end: number): Reply | null {
-    const { maxMessagesPerConnection, maxMessageSize } = this.options;
-    if (maxMessagesPerConnection !== 0 && this.messages >= maxMessagesPerConnection) {
-      this.end(replies.tooManyMessages);
-      return null;
-    }
-    const text = argumentText(bytes, start, end);
-    if (typeof text !== 'string') return text;
-    const mail = parseMail(text, this.extended);
-    if (isReply(mail)) return mail;
-    if (maxMessageSize !== 0 && mail.declaredSize > maxMessageSize) {
-      return this.answer(preparedReplies(this.options).messageTooLarge);
-    }
-    const refusal = this.host.admitMail(mail.sender, mail.declaredSize);
-    if (refusal !== null) return this.answer(refusal);
-    this.transaction = new OpenTransaction(mail);
-    this.state = STATE_MAIL;
-    return this.onSimple(replies.senderOk);
+  onStartTls(argument: boolean): Reply | null {
+    const refusal = this.standing.startTlsRefusal(this.exchange.state, argument);
+    if (refusal !== null) return refusal;
+    if (!this.host.tlsAvailable()) return this.answer(replies.tlsUnavailable);
+    this.mode = MODE_TLS;
+    this.host.send(replies.startTls.bytes);
+    this.host.startTls();
+    return null;
   }
 
-  onRcpt(bytes: Buffer, start: number, end: number): Reply | null {
-    const { mail, recipients } = this.transaction!;
-    if (recipients.length >= this.options.maxRecipients) {
-      this.idleCommands = 0;
-      return this.answer(replies.tooManyRecipients);
-    }
-    const text = argumentText(bytes, start, end);
-    if (typeof text !== 'string') return text;
-    const rcpt = parseRcpt(text, this.extended, mail.smtpUtf8);
-    if (isReply(rcpt)) return rcpt;
-    const { address, domain, notify, originalRecipient } = rcpt;
-    const refusal = this.host.admitRecipient(address, domain);
-    if (refusal !== null) return this.answer(refusal);
-    recipients.push({ address, notify, originalRecipient });
-    this.idleCommands = 0;
-    this.state = STATE_RCPT;
-    return this.onSimple(replies.recipientOk);
-  }
-
-  onData(): Reply | null {
-    const transaction = this.transaction!;
-    if (transaction.mail.bodyType === 'BINARYMIME') return replies.binaryNeedsChunks;
-    const body = this.host.openBody();
-    if (body === null) return this.answer(replies.outOfMemory);
-    transaction.beginData(this.options, body, this.now);
-    this.mode = MODE_DATA;
-    return this.onSimple(replies.startData);
-  }
-
-  onBdat(bytes: Buffer, start: number, end: number): Reply | null {
-    const given = parseBdat(bytes.toString('latin1', start, end));
-    if (given === undefined) {
-      this.host.send(replies.badBdatSize.bytes);
-      this.end(replies.streamLost);
-      return null;
-    }
-    const { size, last, malformed } = given;
-    if (size > overrunLimit(this.options)) {
-      this.host.send(preparedReplies(this.options).messageTooLarge.bytes);
-      this.end(replies.dataEndless);
-      return null;
-    }
-    let content: ContentReceiver | null = null;
-    let refusal: Reply | null = null;
-    if ((this.state & (STATE_RCPT | STATE_CHUNKS)) === 0) refusal = chunkOutOfOrder(this.state);
-    else if (malformed) refusal = replies.badBdatSize;
-    else content = this.transaction!.chunkedContent(this.options, this.host, this.now);
-    this.chunk = new ChunkReceiver(size, last, content, refusal);
-    this.chunkSince = content === null ? this.now : this.transaction!.contentSince;
-    this.mode = MODE_CHUNK;
-    return size === 0 ? this.completeChunk(this.chunk) : null;
+  onAuth(bytes: Buffer, start: number, end: number): Reply | null {
+    const refusal = this.standing.authRefusal(this.exchange.state);
+    if (refusal !== null) return refusal;
+    const dialogue = AuthDialogue.open(bytes.toString('latin1', start, end), this.standing);
+    if (isReply(dialogue)) return dialogue;
+    this.dialogue = dialogue;
+    return this.takeStep(dialogue.begin());
   }
 
   onReset(): null {
-    this.forgetTransaction();
+    this.exchange.forget();
     return this.onSimple(replies.ok);
   }
 
   onQuit(): null {
-    this.end(replies.bye);
-    return null;
+    return this.end(replies.bye);
   }
+
+  // ---- Means of verbs and transactions (StreamOwner)
 
   onSimple(reply: Reply): null {
     this.host.send(reply.bytes);
     return null;
   }
 
-  // ---- Means
+  /** RFC 5321 section 3.8: after 421 the connection ends. */
+  answer(reply: Reply): null {
+    return reply.code === 421 ? this.end(reply) : this.onSimple(reply);
+  }
 
-  /** Sends a reply that may be the host's: after 421 the connection ends (RFC 5321 section 3.8). */
-  private answer(reply: Reply): null {
-    if (reply.code === 421) this.end(reply);
-    else this.host.send(reply.bytes);
+  mistake(reply: Reply | null): void {
+    if (reply === null) return;
+    this.answer(reply);
+    if (reply.code === 421) return;
+    const enough = this.counts.mistake();
+    if (enough !== null) this.end(enough);
+  }
+
+  end(reply: Reply): null {
+    this.host.send(reply.bytes);
+    this.close();
     return null;
   }
 
-  /** Answers a mistake and counts it; null: there was none. */
-  private mistake(reply: Reply | null): void {
-    if (reply === null) return;
-    this.answer(reply);
-    const { maxErrors } = this.options;
-    if (reply.code === 421) return;
-    if (++this.errors >= maxErrors && maxErrors !== 0) this.end(replies.tooManyErrors);
+  contentBegins(): void {
+    this.mode = MODE_CONTENT;
   }
 
-  private end(reply: Reply): void {
-    this.host.send(reply.bytes);
+  contentEnds(): void {
+    this.mode = MODE_COMMAND;
+    this.acted = true;
+  }
+
+  deliver(transaction: Transaction): void {
+    this.mode = MODE_WAITING;
+    this.host.accept(transaction);
+  }
+
+  private close(): void {
     this.abort();
     this.host.close();
   }
 
-  private endIfShutDown(): void {
-    if (this.shutdownReply === null || this.mode !== MODE_COMMAND || this.transaction !== null) return;
-    this.end(this.shutdownReply);
+  /** What was waited for has come. */
+  private goOn(now: number): void {
+    this.now = now;
+    this.mode = MODE_COMMAND;
+    this.acted = true;
   }
 
-  private forgetTransaction(): void {
-    this.transaction?.release();
-    this.transaction = null;
-    this.state = this.helo === '' ? STATE_NEW : STATE_READY;
+  private endOfTurn(): void {
+    this.endIfShutDown();
+    this.restartDeadline();
+  }
+
+  private endIfShutDown(): void {
+    if (this.shutdownReply === null || this.exchange.open) return;
+    if (this.mode === MODE_COMMAND || this.mode === MODE_AUTH) this.end(this.shutdownReply);
   }
 
   private restartDeadline(): void {
-    const { options, now, transaction, chunk } = this;
-    if (this.mode === MODE_CLOSED || this.mode === MODE_WAITING) this.deadline = Number.POSITIVE_INFINITY;
-    else if (this.mode !== MODE_COMMAND) {
-      const since = chunk === null ? transaction!.contentSince : this.chunkSince;
-      this.deadline = contentDeadline(options, now, options.dataTimeout, since, receivedSoFar(chunk, transaction));
-    } else if (this.acted) {
+    const { options, now, exchange, mode } = this;
+    if (mode === MODE_CLOSED || this.waiting) this.deadline = Number.POSITIVE_INFINITY;
+    else if (mode === MODE_CONTENT) this.deadline = exchange.contentDeadline(now, options.dataTimeout);
+    else if (this.acted) {
       // An incomplete command buys no time.
-      if (this.state === STATE_CHUNKS) {
-        const received = receivedSoFar(null, transaction);
-        this.deadline = contentDeadline(options, now, options.commandTimeout, transaction!.contentSince, received);
-      } else this.deadline = now + (this.state === STATE_READY ? options.idleTimeout : options.commandTimeout);
+      if (exchange.state === STATE_CHUNKS) this.deadline = exchange.contentDeadline(now, options.commandTimeout);
+      else {
+        const idle = mode === MODE_COMMAND && exchange.state === STATE_READY;
+        this.deadline = now + (idle ? options.idleTimeout : options.commandTimeout);
+      }
     }
     this.acted = false;
   }

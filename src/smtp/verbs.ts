@@ -1,11 +1,9 @@
 /**
  * The verbs: one row each with its bytes, what its argument must be, the states it is allowed in, what is answered in
  * the others, and who handles it. A verb is matched as bytes; no string is made of the line.
- *
- * STARTTLS and AUTH have their rows and answer 502 until TLS and authentication exist; their handlers go here, their
- * modes beside DataReceiver and ChunkReceiver.
  */
 import { LINE_BARE_NEWLINE, LINE_CONTROL } from './command-receiver.js';
+import type { MailExchange } from './mail-exchange.js';
 import { type Reply, replies } from './replies.js';
 
 /** States of a session in command mode, as bits. */
@@ -19,7 +17,13 @@ export const STATE_RCPT = 8;
 export const STATE_CHUNKS = 16;
 /** A BDAT failed: nothing but RSET and the rest of the chunks can follow (RFC 3030 section 2). */
 export const STATE_FAILED = 32;
-const STATE_ANY = 63;
+/** TLS is required and not there yet, before EHLO or after. */
+export const STATE_TLS_FIRST = 64;
+/** After EHLO or HELO; authentication is required and has not been. */
+export const STATE_AUTH_FIRST = 128;
+const STATE_ANY = 255;
+/** RFC 3207 section 4 names the commands that are in order before required TLS. */
+const STATE_ALLOWED = STATE_ANY & ~STATE_TLS_FIRST;
 
 const SPACE = 0x20;
 
@@ -28,11 +32,11 @@ const SPACE = 0x20;
  * and is counted as one; null: there was none, and whatever there was to say was said.
  */
 export interface VerbTarget {
+  /** MAIL, RCPT, DATA and BDAT. */
+  readonly exchange: MailExchange;
   onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null;
-  onMail(bytes: Buffer, start: number, end: number): Reply | null;
-  onRcpt(bytes: Buffer, start: number, end: number): Reply | null;
-  onData(): Reply | null;
-  onBdat(bytes: Buffer, start: number, end: number): Reply | null;
+  onStartTls(argument: boolean): Reply | null;
+  onAuth(bytes: Buffer, start: number, end: number): Reply | null;
   onReset(): null;
   onQuit(): null;
   /** An answer that changes nothing. */
@@ -85,33 +89,34 @@ export const verbs: readonly Verb[] = [
     'MAIL',
     'required',
     STATE_READY,
-    (target, bytes, start, end) => target.onMail(bytes, start, end),
+    (target, bytes, start, end) => target.exchange.mail(bytes, start, end),
     replies.badMailSyntax,
   ),
   verb(
     'RCPT',
     'required',
     STATE_MAIL | STATE_RCPT,
-    (target, bytes, start, end) => target.onRcpt(bytes, start, end),
+    (target, bytes, start, end) => target.exchange.rcpt(bytes, start, end),
     replies.badRcptSyntax,
   ),
-  verb('DATA', 'none', STATE_RCPT, (target) => target.onData()),
+  verb('DATA', 'none', STATE_RCPT, (target) => target.exchange.data()),
   // In any state: the octets that follow are taken off the stream even where the chunk is refused. For the same reason
   // its argument is looked at only there.
-  verb('BDAT', 'optional', STATE_ANY, (target, bytes, start, end) => target.onBdat(bytes, start, end)),
+  verb('BDAT', 'optional', STATE_ANY, (target, bytes, start, end) => target.exchange.bdat(bytes, start, end)),
   verb('RSET', 'none', STATE_ANY, (target) => target.onReset()),
   verb('NOOP', 'optional', STATE_ANY, (target) => target.onSimple(replies.ok)),
-  verb('VRFY', 'required', STATE_ANY, (target) => target.onSimple(replies.cannotVerify)),
-  verb('HELP', 'optional', STATE_ANY, (target) => target.onSimple(replies.help)),
+  verb('VRFY', 'required', STATE_ALLOWED, (target) => target.onSimple(replies.cannotVerify)),
+  verb('HELP', 'optional', STATE_ALLOWED, (target) => target.onSimple(replies.help)),
   verb('QUIT', 'none', STATE_ANY, (target) => target.onQuit()),
+  // In any state: where they are not offered they do not exist, and that is said first.
+  verb('STARTTLS', 'optional', STATE_ANY, (target, _bytes, start, end) => target.onStartTls(start < end)),
+  verb('AUTH', 'optional', STATE_ANY, (target, bytes, start, end) => target.onAuth(bytes, start, end)),
   unimplemented('EXPN'),
   unimplemented('TURN'),
   unimplemented('ETRN'),
   unimplemented('SEND'),
   unimplemented('SOML'),
   unimplemented('SAML'),
-  unimplemented('AUTH'),
-  unimplemented('STARTTLS'),
 ];
 
 /** Verbs of HTTP: a browser or a proxy was made to speak to this port. */
@@ -131,6 +136,8 @@ function keyOf(bytes: Buffer, at: number): number {
   );
 }
 
+const AUTH_KEY = keyOf(Buffer.from('AUTH'), 0);
+
 /** The verb `bytes[start, end)`. */
 function findVerb(bytes: Buffer, start: number, end: number): Verb | undefined {
   const length = end - start;
@@ -138,6 +145,11 @@ function findVerb(bytes: Buffer, start: number, end: number): Verb | undefined {
   return longerVerbs.find(
     (row) => row.name.length === length && bytes.toString('latin1', start, end).toUpperCase() === row.name,
   );
+}
+
+/** Whether a line that begins at `bytes[start]` is AUTH: the one command that may be longer than others. */
+export function isAuthLine(bytes: Buffer, start: number, end: number): boolean {
+  return end - start > 5 && bytes[start + 4] === SPACE && keyOf(bytes, start) === AUTH_KEY;
 }
 
 /** Whether `bytes[start, end)` is a verb of HTTP. */
@@ -178,8 +190,17 @@ function outOfOrder(row: Verb, state: number): Reply {
     : chunkOutOfOrder(state);
 }
 
+/** What a command is answered that must not come during a transaction; null when none is open. */
+export function transactionOpen(state: number): Reply | null {
+  if (state === STATE_MAIL || state === STATE_RCPT) return replies.nestedMail;
+  if (state === STATE_CHUNKS) return replies.chunksBegun;
+  return state === STATE_FAILED ? replies.transactionFailed : null;
+}
+
 /** Why there can be no message content in this state. */
 export function chunkOutOfOrder(state: number): Reply {
+  if (state === STATE_TLS_FIRST) return replies.tlsFirst;
+  if (state === STATE_AUTH_FIRST) return replies.authFirst;
   if (state === STATE_NEW) return replies.helloFirst;
   if (state === STATE_FAILED) return replies.transactionFailed;
   return state === STATE_READY ? replies.mailFirst : replies.noRecipients;

@@ -2,9 +2,9 @@
  * A host for server sessions that writes down everything it is asked and told, and answers at once or when let.
  */
 
-import type { AuthQuestion } from '../../src/smtp/authentication.js';
+import type { AuthAnswer, AuthQuestion } from '../../src/smtp/authentication.js';
 import { acceptedReply, makeReply, type Reply } from '../../src/smtp/replies.js';
-import type { BodySink, ServerHost, Transaction } from '../../src/smtp/server-host.js';
+import type { BodySink, ServerHost, TlsFacts, Transaction } from '../../src/smtp/server-host.js';
 import { defaultServerSessionOptions, type ServerSessionOptions } from '../../src/smtp/server-options.js';
 import { ServerSession } from '../../src/smtp/server-session.js';
 
@@ -56,10 +56,13 @@ export class FakeHost implements ServerHost {
   now = 1000;
   /** Answer messages inside `accept`. */
   answerAtOnce = true;
+  canTls = true;
+  /** How questions about credentials are answered, at once inside `authenticate`; null: not. */
+  accounts: ((question: AuthQuestion) => AuthAnswer) | null = null;
   readonly session: ServerSession;
 
-  constructor(options: ServerSessionOptions = testOptions()) {
-    this.session = new ServerSession(this, options, this.now);
+  constructor(options: ServerSessionOptions = testOptions(), tls: TlsFacts | null = null) {
+    this.session = new ServerSession(this, options, this.now, tls);
     this.session.greet();
   }
 
@@ -96,12 +99,17 @@ export class FakeHost implements ServerHost {
     if (this.answerAtOnce) this.answer();
   }
 
+  tlsAvailable(): boolean {
+    return this.canTls;
+  }
+
   startTls(): void {
     this.calls.push('starttls');
   }
 
   authenticate(question: AuthQuestion): void {
     this.questions.push(question);
+    if (this.accounts !== null) this.session.answered(this.accounts(question), this.now);
   }
 
   close(): void {
