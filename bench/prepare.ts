@@ -48,6 +48,7 @@ export function sampleMessage(
       form: 'wire',
       dotLines: 0,
       submission,
+      dkimKey: '',
       origin: { clientAddress: '192.0.2.7', clientPort: 4711, helo: 'client.example', protocol: 'ESMTP', tls: '' },
       forRecipient: 'jane.doe@example.net',
       date: Date.UTC(2025, 6, 1, 9, 3, 7),

@@ -9,7 +9,7 @@ const SEGMENT = 16_384;
 const KIB = 1024;
 
 export function addSegmentTasks(bench: Bench): void {
-  const pool = new SegmentPool(4096 * SEGMENT, SEGMENT);
+  const pool = SegmentPool.create(4096 * SEGMENT, SEGMENT);
   const chunk = Buffer.alloc(64 * KIB, 65);
   const target = Buffer.alloc(100 * KIB);
   const write = (bytes: number, step: number): void => {

@@ -61,7 +61,7 @@ class Talk {
 }
 
 export function addServerSessionTasks(bench: Bench): void {
-  const talk = new Talk(new SegmentPool(1024 * 1024, 16_384));
+  const talk = new Talk(SegmentPool.create(1024 * 1024, 16_384));
   const mail = Buffer.from('MAIL FROM:<bounce+1234567@news.example> SIZE=10240 BODY=8BITMIME\r\n');
   const rcpt = Buffer.from('RCPT TO:<jane.doe@mail.example.org>\r\n');
   const data = Buffer.from('DATA\r\n');

@@ -1,11 +1,22 @@
 /**
  * Settings as server sessions take them.
  */
+import type { ListenAddress } from './config/listen-type.js';
 import type { Settings } from './config/schema.js';
+import type { Mechanism } from './smtp/authentication.js';
 import { defaultServerSessionOptions, type ServerSessionOptions } from './smtp/server-options.js';
 
-/** Options for clients that may relay, or for all others. */
-export function sessionOptions(settings: Settings, relayClient: boolean): ServerSessionOptions {
+/**
+ * Options of a listener's sessions, for clients that may relay or for all others. `canTls`: there is a certificate;
+ * `mechanisms`: what the accounts can answer.
+ */
+export function sessionOptions(
+  settings: Settings,
+  relayClient: boolean,
+  listener: Pick<ListenAddress, 'tls' | 'auth'>,
+  canTls: boolean,
+  mechanisms: readonly Mechanism[],
+): ServerSessionOptions {
   return {
     ...defaultServerSessionOptions,
     hostname: settings.hostname,
@@ -19,6 +30,9 @@ export function sessionOptions(settings: Settings, relayClient: boolean): Server
     maxErrors: settings.maxErrors,
     bareNewline: settings.bareNewline,
     relayClient,
+    tls: canTls ? listener.tls : 'none',
+    auth: mechanisms.length > 0 ? listener.auth : 'none',
+    mechanisms,
     connectTimeout: settings.connectTimeout,
     commandTimeout: settings.commandTimeout,
     idleTimeout: settings.idleTimeout,

@@ -5,8 +5,9 @@
  * resolves, and main closes this App and starts another, which reads everything anew from disk.
  */
 
+import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { routing } from './app-routing.js';
-import { sessionOptions } from './app-session.js';
+import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -18,19 +19,19 @@ import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
 import { Intake, type PrepareInline } from './intake/intake.js';
 import { PreparePool } from './intake/prepare-pool.js';
-import { BodyBuffer } from './memory/body-buffer.js';
 import { SegmentPool } from './memory/segment-pool.js';
 import { ContentMemory } from './message/content-memory.js';
 import type { Canonicalization } from './message/dkim/body-hash.js';
 import { loadSigningKeys } from './message/dkim/key-store.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { createPreparer } from './message/prepare.js';
-import { addressSet, LOOPBACK } from './net/address-set.js';
+import { ConnectionCount } from './net/connection-count.js';
 import { DescriptorBudget } from './net/descriptor-budget.js';
 import { dial } from './net/dial.js';
+import type { Front } from './net/front.js';
+import type { InheritedSockets } from './net/inherited-sockets.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
-import { ConnectionCount, Listener } from './net/listener.js';
-import { type ConnectionEnvironment, ServerConnection } from './net/server-connection.js';
+import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
 import { QueuedMessage } from './queue/queued-message.js';
 import { Scheduler } from './queue/scheduler.js';
@@ -58,11 +59,12 @@ export class App {
   private readonly startedAt = systemClock.now();
   private readonly wheel = new DeadlineWheel(() => systemClock.now());
   private readonly segments: SegmentPool;
-  private readonly connections = new Set<ServerConnection>();
-  private readonly listeners: Listener[] = [];
+  private readonly inherited: InheritedSockets;
   private readonly count: ConnectionCount;
   private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
+  private front: Front | null = null;
+  private certificates: CertificateStore | null = null;
   private spool!: Spool;
   private scheduler!: Scheduler;
   private delivery!: Delivery;
@@ -72,11 +74,12 @@ export class App {
   private commands!: QueueCommands;
   private closeRouting: () => void = () => {};
 
-  private constructor(settings: Settings, log: Log) {
+  private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
+    this.inherited = inherited;
     this.log = log;
     this.events = new EngineEvents(log, systemClock);
-    this.segments = new SegmentPool(settings.bodyMemory, settings.segmentSize);
+    this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
     const room = (): number => Math.min(settings.maxConnections, this.descriptors?.clients ?? 0);
     this.count = new ConnectionCount({
       get total() {
@@ -93,8 +96,8 @@ export class App {
    * Builds everything and begins to listen; resolves when every listener is bound.
    * @throws SluiceError naming what stands in the way of a start and how to mend it.
    */
-  static async start(settings: Settings, log: Log): Promise<App> {
-    const app = new App(settings, log);
+  static async start(settings: Settings, log: Log, inherited: InheritedSockets): Promise<App> {
+    const app = new App(settings, log, inherited);
     try {
       await app.open();
     } catch (error) {
@@ -104,26 +107,38 @@ export class App {
     return app;
   }
 
-  /** Reads the signing keys anew; on a mistake the old ones stay. @throws SluiceError `bad-dkim-key`. */
-  reload(): void {
+  /** Reads signing keys, certificates and accounts anew. What has a mistake stays as it is and is logged: false. */
+  async reload(): Promise<boolean> {
+    const [keys, certificates] = await Promise.all([this.reloadKeys(), this.certificates?.reload() ?? true]);
+    return keys && certificates;
+  }
+
+  private reloadKeys(): boolean {
     const old = this.preparation.pool;
-    this.preparation = this.prepare();
+    try {
+      this.preparation = this.prepare();
+    } catch (error) {
+      this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
+      return false;
+    }
     void old?.close();
+    return true;
   }
 
   /** Addresses listened on. */
   get addresses(): string[] {
-    return this.listeners.map((listener) => listener.address);
+    return this.front?.addresses ?? [];
   }
 
   /** Stops accepting, lets what is under way finish within the limit, and closes. Nothing acknowledged is lost. */
   async drain(limit: number): Promise<void> {
-    for (const listener of this.listeners) listener.close();
+    const front = this.front!;
     this.admission.closed = replies.shuttingDown;
-    for (const connection of this.connections) connection.shutdown();
+    front.refuseMail('shuttingDown');
+    front.shutdown();
     const end = systemClock.now() + limit;
-    while (this.connections.size > 0 && systemClock.now() < end - limit / 2) await pause(20);
-    for (const connection of [...this.connections]) connection.destroy();
+    while (front.size > 0 && systemClock.now() < end - limit / 2) await pause(20);
+    await front.close();
     await Promise.race([this.intake.settled(), pause(Math.max(0, end - systemClock.now()))]);
     this.scheduler.stop();
     // What was accepted last mostly goes within this; the rest waits in the spool for the next start.
@@ -135,8 +150,8 @@ export class App {
 
   /** Closes at once. What is under way is sent again later from the spool. */
   async close(): Promise<void> {
-    for (const listener of this.listeners) listener.close();
-    for (const connection of [...this.connections]) connection.destroy();
+    await this.front?.close();
+    this.certificates?.close();
     this.wheel.stop();
     this.scheduler?.stop();
     await this.delivery?.drain(0);
@@ -159,7 +174,7 @@ export class App {
         failed: events.failed,
         queued: this.spool.usage().messages,
         flushes: this.spool.usage().flushes,
-        serverConnections: this.connections.size,
+        serverConnections: this.front?.size ?? 0,
         upstreamConnections: this.delivery.connections,
       }),
       list: (after, limit) => commands.list(after, limit),
@@ -175,6 +190,7 @@ export class App {
     const { settings, segments, events } = this;
     this.preparation = this.prepare();
     const clock = systemClock;
+    this.certificates = await openCertificates(settings, this.log, clock);
     const spool = await openSpool({
       directory: settings.spoolDir,
       durability: settings.durability,
@@ -186,7 +202,7 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
-    const route = routing(settings, clock, () => this.listeners.map((listener) => listener.port));
+    const route = routing(settings, clock, () => this.front?.ports ?? []);
     this.closeRouting = route.close;
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
@@ -233,13 +249,19 @@ export class App {
       this.scheduler,
     );
     this.commands = new QueueCommands(spool, this.scheduler, clock);
-    this.admission = new Admission({ spool, segments, relayDomains: new Set(settings.relayDomains) });
+    this.admission = new Admission({
+      room: () => spool.usage().availableBytes,
+      segments,
+      relayDomains: new Set(settings.relayDomains),
+    });
     const rules = this.rules();
     this.intake = new Intake({
       spool,
       clock,
       ids,
       events,
+      admitAccount: () => null,
+      dkimKeyOf: () => '',
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({
         inline: this.preparation.inline,
@@ -262,29 +284,28 @@ export class App {
         { openFiles: descriptors.openFiles, clients: descriptors.clients, wanted: settings.maxConnections },
         'the limit of open files leaves room for fewer clients than SLUICE_MAX_CONNECTIONS: raise it (ulimit -n)',
       );
-    const mayRelay = addressSet([...LOOPBACK, ...settings.relayNetworks]);
-    const environment: ConnectionEnvironment = {
+    this.front = buildFront({
+      settings,
+      log: this.log,
       clock: systemClock,
       wheel: this.wheel,
-      host: {
-        admitMail: (_connection, _sender, size) => this.admission.admitMail(size),
-        admitRecipient: (connection, _address, domain) => this.admission.admitRecipient(connection.relays, domain),
-        openBody: () => new BodyBuffer(segments),
-        accept: (connection, transaction) => this.intake.accept(connection, transaction),
-        closed: (connection) => {
-          this.connections.delete(connection);
-          this.count.leave(connection.address);
-        },
-      },
-      trusted: sessionOptions(settings, true),
-      untrusted: sessionOptions(settings, false),
-    };
-    for (const address of settings.listen)
-      this.listeners.push(
-        await Listener.open(address, this.count, (accepted, client) => {
-          this.connections.add(new ServerConnection(accepted, client, mayRelay(client), environment));
-        }),
-      );
+      segments,
+      count: this.count,
+      inherited: this.inherited,
+      events: this.events,
+      admission: this.admission,
+      intake: this.intake,
+      authenticator: { answer: async () => ({ kind: 'refused', reply: 'authUnavailable' }) },
+      sessions: () => this.sessions(),
+      limitOf: () => null,
+      room: () => this.spool.usage().availableBytes,
+    });
+    this.certificates?.subscribe(() => this.front?.configure(sessionConfig(settings, this.sessions())));
+    await this.front.listen();
+  }
+
+  private sessions(): Sessions {
+    return { material: this.certificates?.material ?? null, mechanisms: [] };
   }
 
   private rules() {
@@ -334,6 +355,7 @@ export class App {
 
   private failed(error: unknown): void {
     this.admission.closed = replies.spoolFailed;
+    this.front?.refuseMail('spoolFailed');
     this.fail(
       error instanceof SluiceError
         ? error

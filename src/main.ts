@@ -7,10 +7,12 @@
  */
 import { join } from 'node:path';
 import { App } from './app.js';
+import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
 import { serveControl } from './control/control-socket.js';
 import { messageOf, SluiceError } from './core/errors.js';
+import { InheritedSockets } from './net/inherited-sockets.js';
 import { listenUnix, type UnixListener } from './net/unix-socket.js';
 import { createLog, type Log } from './telemetry/log.js';
 import { VERSION } from './version.js';
@@ -39,6 +41,7 @@ async function main(): Promise<number> {
 class Engine {
   private readonly settings: Settings;
   private readonly log: Log;
+  private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private app: App | null = null;
   private stopping = false;
   private wake: () => void = () => {};
@@ -61,13 +64,13 @@ class Engine {
       process.on('SIGTERM', onSignal);
       process.on('SIGINT', onSignal);
     });
-    process.on('SIGHUP', () => this.reload());
+    process.on('SIGHUP', () => void this.reload());
     let control: UnixListener | null = null;
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;
       try {
-        app = await App.start(settings, log);
+        app = await App.start(settings, log, this.inherited);
       } catch (error) {
         if (first || !isTemporary(error)) return this.explain(error);
         log.error({ reason: messageOf(error), retryInMs: wait }, 'the engine cannot start again yet');
@@ -118,13 +121,8 @@ class Engine {
     }
   }
 
-  private reload(): void {
-    try {
-      this.app?.reload();
-      this.log.info({}, 'signing keys read again');
-    } catch (error) {
-      this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
-    }
+  private async reload(): Promise<void> {
+    if ((await this.app?.reload()) === true) this.log.info({}, 'signing keys and certificates read again');
   }
 
   private explain(error: unknown): number {

@@ -39,6 +39,8 @@ export interface PrepareRequest {
   readonly dotLines: number;
   /** From a client that may relay: Bcc and Return-Path go, Date and Message-ID are added when missing (RFC 6409). */
   readonly submission: boolean;
+  /** The key to sign with, `domain/selector`; '': that of the author's domain. */
+  readonly dkimKey: string;
   readonly origin: Origin;
   /** The recipient for Received's `for` clause; '' unless there is exactly one (RFC 5321 section 7.2: never several). */
   readonly forRecipient: string;

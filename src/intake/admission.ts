@@ -7,10 +7,10 @@
  */
 import type { SegmentPool } from '../memory/segment-pool.js';
 import { type Reply, replies } from '../smtp/replies.js';
-import type { Spool } from '../spool/spool.js';
 
 export interface AdmissionOptions {
-  readonly spool: Spool;
+  /** Bytes of mail that the spool has room for. */
+  room(): number;
   readonly segments: SegmentPool;
   /** Domains taken from anyone, lower-case A-labels. */
   readonly relayDomains: ReadonlySet<string>;
@@ -33,8 +33,8 @@ export class Admission {
   /** null: a transaction may begin. `declaredSize` in bytes, 0 when not declared. */
   admitMail(declaredSize: number): Reply | null {
     if (this.closed !== null) return this.closed;
-    const { spool, segments } = this.options;
-    if (spool.usage().availableBytes <= declaredSize) return replies.spoolFull;
+    const { segments } = this.options;
+    if (this.options.room() <= declaredSize) return replies.spoolFull;
     const needed = Math.ceil(declaredSize / segments.segmentSize);
     if (segments.available <= this.segmentReserve + Math.min(needed, segments.count / 2)) return replies.outOfMemory;
     return null;

@@ -40,6 +40,10 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly ids: QueueIdSource;
   readonly events: IntakeEvents;
+  /** Books a message to an account; a reply when it is over one of its limits. */
+  admitAccount(account: string, recipients: number): Reply | null;
+  /** The key an account's mail is signed with, '' for that of the author's domain. */
+  dkimKeyOf(account: string): string;
   /** Rewrites the reverse-path, as the rules say. */
   rewriteSender(sender: string): string;
   /** How messages are prepared: replaced as a whole on reload. */
@@ -83,7 +87,14 @@ export class Intake {
     const wall = clock.wall();
     const id = ids.next(wall);
     const body = transaction.body as BodyBuffer;
-    const { recipients, content } = transaction;
+    const { recipients, content, account } = transaction;
+    const refusal = account === '' ? null : this.options.admitAccount(account, recipients.length);
+    if (refusal !== null) {
+      // Not within the call: the session is still feeding.
+      this.inFlight++;
+      setImmediate(() => this.refuseBody(submitter, transaction.sender, body, refusal, `limit of account ${account}`));
+      return;
+    }
     const request: PrepareRequest = {
       id: formatQueueId(id),
       segments: body.segments,
@@ -91,6 +102,7 @@ export class Intake {
       form: content.form,
       dotLines: content.dotLines,
       submission: submitter.relays,
+      dkimKey: this.options.dkimKeyOf(account),
       origin: {
         clientAddress: submitter.address,
         clientPort: submitter.port,
@@ -205,10 +217,14 @@ export class Intake {
     };
   }
 
-  private refuse(incoming: Incoming, reply: Reply, reason: string): void {
-    incoming.body.release();
-    this.options.events.refused(incoming.submitter, incoming.transaction.sender, reply, reason);
-    incoming.submitter.finish(reply);
+  private refuse({ submitter, transaction, body }: Incoming, reply: Reply, reason: string): void {
+    this.refuseBody(submitter, transaction.sender, body, reply, reason);
+  }
+
+  private refuseBody(submitter: Submitter, sender: string, body: BodyBuffer, reply: Reply, reason: string): void {
+    body.release();
+    this.options.events.refused(submitter, sender, reply, reason);
+    submitter.finish(reply);
     this.done(1);
   }
 

@@ -18,6 +18,15 @@ export class BodyBuffer {
     this.pool = pool;
   }
 
+  /** A body that another thread received: its segments are this pool's to release from now on. */
+  static adopt(pool: SegmentPool, segments: readonly number[], length: number): BodyBuffer {
+    pool.adopt(segments);
+    const body = new BodyBuffer(pool);
+    for (const segment of segments) body.segments.push(segment);
+    body.length = length;
+    return body;
+  }
+
   /** Copies `source[start, end)` to the end. False, with nothing promised about a part of it, when memory ran out. */
   append(source: Uint8Array, start: number, end: number): boolean {
     const { pool } = this;

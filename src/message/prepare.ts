@@ -82,7 +82,7 @@ export function createPreparer(config: PrepareConfig, signing: SignerOptions = {
         const unstuff = request.form === 'wire' && request.dotLines > 0;
         const headers = [top, changed === undefined ? original : edited];
         const seconds = Math.floor(request.date / 1000);
-        fields = signer.sign(headers, memory, request, original.bodyStart, unstuff, seconds) + fields;
+        fields = signer.sign(request.dkimKey, headers, memory, request, original.bodyStart, unstuff, seconds) + fields;
       }
       if (changed === undefined) return { status: 'ok', header: Buffer.from(fields, 'latin1'), resumeAt: 0 };
       const header = Buffer.allocUnsafe(fields.length + changed.length);

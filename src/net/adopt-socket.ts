@@ -17,8 +17,17 @@ export interface Accepted {
   /** Client address and port; '' when it is gone already. */
   readonly address: string;
   readonly port: number;
+  /** File descriptor, -1 when it is not known. */
+  readonly descriptor: number;
   /** Begins to read. */
   open(take: Take): net.Socket;
+  /** Closes it without a word; what has a duplicate of the descriptor goes on. */
+  discard(): void;
+}
+
+/** The file descriptor of a socket, -1 when it is not known. */
+export function descriptorOf(socket: net.Socket): number {
+  return (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }
 
 interface PeerName {
@@ -30,6 +39,8 @@ interface PeerName {
 interface ConnectionHandle {
   getpeername(out: PeerName): number;
   setNoDelay(on: boolean): number;
+  close(): void;
+  readonly fd?: number;
 }
 
 /** What is used of Node's own object under a listening server. */
@@ -57,6 +68,8 @@ function ofHandle(handle: ConnectionHandle): Accepted {
   return {
     address: peer.address ?? '',
     port: peer.port ?? 0,
+    descriptor: handle.fd ?? -1,
+    discard: () => handle.close(),
     open(take) {
       const onread = { buffer: readBuffer, callback: (length: number) => take(readBuffer, length) };
       const options = { handle, allowHalfOpen: true, onread };
@@ -69,6 +82,8 @@ function ofSocket(socket: net.Socket): Accepted {
   return {
     address: socket.remoteAddress ?? '',
     port: socket.remotePort ?? 0,
+    descriptor: descriptorOf(socket),
+    discard: () => void socket.destroy(),
     open(take) {
       socket.on('data', (chunk: Buffer) => {
         if (!take(chunk, chunk.length)) socket.pause();

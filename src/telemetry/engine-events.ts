@@ -41,6 +41,8 @@ export class EngineEvents {
   delivered = 0;
   deferred = 0;
   failed = 0;
+  /** TLS handshakes of clients that failed. */
+  handshakesFailed = 0;
   /** Messages whose reply was lost, so that they may be delivered twice. */
   uncertainCount = 0;
   private readonly log: Log;
@@ -139,6 +141,19 @@ export class EngineEvents {
   }
 
   tlsResult(): void {}
+
+  handshakeFailed(address: string, reason: string): void {
+    this.handshakesFailed++;
+    this.log.info({ client: address, reason }, 'TLS handshake with a client failed');
+  }
+
+  proxyRefused(address: string, reason: string): void {
+    this.log.warn({ address, reason }, 'connection refused: no good PROXY header');
+  }
+
+  sessionThreadLost(reason: string): void {
+    this.log.error({ reason }, 'a session thread was lost and is replaced');
+  }
 
   hostFailed(host: { readonly name: string; readonly address: string; readonly port: number }, reason: string): void {
     this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');

@@ -9,7 +9,7 @@ import { Admission } from '../../src/intake/admission.js';
 import { Intake, type PrepareBatch, type PrepareInline } from '../../src/intake/intake.js';
 import { BodyBuffer } from '../../src/memory/body-buffer.js';
 import { SegmentPool } from '../../src/memory/segment-pool.js';
-import type { Reply } from '../../src/smtp/replies.js';
+import { type Reply, replies } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
 import { facts, recipient } from '../helpers/mail.js';
@@ -20,7 +20,7 @@ const ok = (): PreparedMessage => ({ status: 'ok', header: HEADER, resumeAt: 0 }
 
 class World {
   readonly spool = new MemorySpool();
-  readonly segments = new SegmentPool(1024 * 1024, 4096);
+  readonly segments = SegmentPool.create(1024 * 1024, 4096);
   readonly queued: string[] = [];
   readonly refused: string[] = [];
   inline: PrepareInline | null = ok;
@@ -34,6 +34,8 @@ class World {
       accepted: () => {},
       refused: (_submitter, _sender, _reply, reason) => this.refused.push(reason),
     },
+    admitAccount: (account) => (account === 'over' ? replies.outOfMemory : null),
+    dkimKeyOf: () => '',
     rewriteSender: (sender) => sender.replace('@in.', '@out.'),
     preparation: () => ({
       inline: this.inline,
@@ -156,7 +158,7 @@ describe('Intake', () => {
 
 describe('Admission', () => {
   const admission = (segments = world.segments, domains: string[] = []) =>
-    new Admission({ spool: world.spool, segments, relayDomains: new Set(domains) });
+    new Admission({ room: () => world.spool.usage().availableBytes, segments, relayDomains: new Set(domains) });
 
   it('relays for those who may, and for others only to the relay domains', () => {
     const closed = admission();
@@ -170,7 +172,7 @@ describe('Admission', () => {
   });
 
   it('keeps a reserve of memory for what is coming in already', () => {
-    const segments = new SegmentPool(16 * 4096, 4096);
+    const segments = SegmentPool.create(16 * 4096, 4096);
     const room = admission(segments);
     expect(room.admitMail(0)).toBeNull();
     expect(room.admitMail(12 * 4096)).toBeNull();

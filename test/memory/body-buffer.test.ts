@@ -20,7 +20,7 @@ function pieces(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
 
 describe('SegmentPool', () => {
   it('leases every segment once and says when none is left', () => {
-    const pool = new SegmentPool(1000, 100);
+    const pool = SegmentPool.create(1000, 100);
     const leased = Array.from({ length: 10 }, () => pool.lease());
     expect(new Set(leased).size).toBe(10);
     expect(pool.lease()).toBe(-1);
@@ -30,7 +30,7 @@ describe('SegmentPool', () => {
   });
 
   it('has one segment at least', () => {
-    expect(new SegmentPool(1, 4096).available).toBe(1);
+    expect(SegmentPool.create(1, 4096).available).toBe(1);
   });
 });
 
@@ -44,7 +44,7 @@ describe('BodyBuffer', () => {
         fc.nat(),
         fc.integer({ min: 1, max: 64 }),
         (bytes, cuts, a, b, segmentSize) => {
-          const pool = new SegmentPool(64 * 600, segmentSize);
+          const pool = SegmentPool.create(64 * 600, segmentSize);
           const others = new BodyBuffer(pool);
           const body = new BodyBuffer(pool);
           for (const piece of pieces(bytes, cuts)) {
@@ -67,7 +67,7 @@ describe('BodyBuffer', () => {
   });
 
   it('says when memory runs out, and gives back what it had', () => {
-    const pool = new SegmentPool(100, 10);
+    const pool = SegmentPool.create(100, 10);
     const body = new BodyBuffer(pool);
     expect(body.append(new Uint8Array(101), 0, 101)).toBe(false);
     expect(pool.available).toBe(0);

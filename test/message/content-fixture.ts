@@ -36,6 +36,7 @@ export function requestFor(placed: PlacedContent, changes: Partial<PrepareReques
     form: 'wire',
     dotLines: 0,
     submission: true,
+    dkimKey: '',
     origin: { clientAddress: '192.0.2.7', clientPort: 4711, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     forRecipient: 'rcpt@example.net',
     date: Date.UTC(2025, 6, 1, 9, 3, 7),

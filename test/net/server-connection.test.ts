@@ -6,10 +6,12 @@ import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.js';
 import { DeadlineWheel } from '../../src/core/deadline-wheel.js';
+import type { Submitter } from '../../src/intake/intake.js';
 import { BodyBuffer } from '../../src/memory/body-buffer.js';
 import { SegmentPool } from '../../src/memory/segment-pool.js';
-import { ConnectionCount, Listener } from '../../src/net/listener.js';
-import { ServerConnection } from '../../src/net/server-connection.js';
+import { ConnectionCount } from '../../src/net/connection-count.js';
+import { Front } from '../../src/net/front.js';
+import { Listener } from '../../src/net/listener.js';
 import { acceptedReply, replies } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import { defaultServerSessionOptions, type ServerSessionOptions } from '../../src/smtp/server-options.js';
@@ -22,17 +24,15 @@ interface WorldOptions extends Partial<ServerSessionOptions> {
 
 /** A server with everything counted; messages are kept until the test answers them. */
 class World {
-  readonly segments = new SegmentPool(4 * 1024 * 1024, 16 * 1024);
+  readonly segments = SegmentPool.create(4 * 1024 * 1024, 16 * 1024);
   readonly wheel = new DeadlineWheel(() => systemClock.now(), 20, 20);
-  readonly connections = new Set<ServerConnection>();
-  readonly pending: { connection: ServerConnection; transaction: Transaction; content: string }[] = [];
+  readonly pending: { connection: Submitter; transaction: Transaction; content: string }[] = [];
   /** Contents of all messages taken. */
   readonly taken: string[] = [];
   /** Answer at once instead of keeping. */
   answerAtOnce = false;
-  closedTwice = 0;
   readonly count: ConnectionCount;
-  listener!: Listener;
+  front!: Front;
 
   constructor(readonly options: WorldOptions) {
     this.count = new ConnectionCount({ total: options.total ?? 10_000, perClient: options.perClient ?? 0 });
@@ -46,29 +46,39 @@ class World {
       relayClient: true,
       ...rest,
     };
-    const environment = {
+    this.front = new Front({
       clock: systemClock,
       wheel: this.wheel,
-      trusted: session,
-      untrusted: session,
+      count: this.count,
+      listeners: [{ at: { host: '127.0.0.1', port: 0 }, sessions: 0, implicitTls: false, proxy: 'none' }],
+      config: {
+        listeners: [{ trusted: session, untrusted: session }],
+        tls: null,
+        handshakeTimeout: 1000,
+        relayDomains: [],
+      },
+      threads: null,
+      proxyTimeout: 1000,
+      mayRelay: () => true,
+      isBalancer: () => false,
       host: {
         admitMail: () => null,
         admitRecipient: () => null,
         openBody: () => new BodyBuffer(this.segments),
-        accept: (connection: ServerConnection, transaction: Transaction) => this.accept(connection, transaction),
-        closed: (connection: ServerConnection) => {
-          if (!this.connections.delete(connection)) this.closedTwice++;
-          this.count.leave(connection.address);
-        },
+        accept: (submitter, transaction) => this.accept(submitter, transaction),
+        authenticate: async () => ({ kind: 'refused', reply: 'badCredentials' }),
+        tlsFailed: () => {},
+        proxyRefused: () => {},
+        threadLost: () => {},
+        closed: () => {},
+        room: () => 1e9,
       },
-    };
-    this.listener = await Listener.open({ host: '127.0.0.1', port: 0 }, this.count, (accepted, address) => {
-      this.connections.add(new ServerConnection(accepted, address, true, environment));
     });
+    await this.front.listen();
     return this;
   }
 
-  private accept(connection: ServerConnection, transaction: Transaction): void {
+  private accept(connection: Submitter, transaction: Transaction): void {
     const body = transaction.body as BodyBuffer;
     const bytes = Buffer.alloc(body.length);
     body.copyOut(0, body.length, bytes, 0);
@@ -86,15 +96,13 @@ class World {
   }
 
   async end(): Promise<Record<string, number>> {
-    for (const connection of [...this.connections]) connection.destroy();
+    await this.front.close();
     for (const { transaction } of this.pending.splice(0)) transaction.body.release();
-    this.listener.close();
     const left = {
-      connections: this.connections.size,
+      connections: this.front.size,
       counted: this.count.total,
       deadlines: this.wheel.size,
       segments: this.segments.count - this.segments.available,
-      closedTwice: this.closedTwice,
     };
     this.wheel.stop();
     return left;
@@ -153,7 +161,7 @@ async function start(options: WorldOptions = {}): Promise<World> {
 }
 
 function connect(options?: ConstructorParameters<typeof Client>[1]): Client {
-  const client = new Client(world.listener.port, options);
+  const client = new Client(world.front.ports[0]!, options);
   clients.push(client);
   return client;
 }
@@ -162,7 +170,7 @@ afterEach(async () => {
   const left = await world.end();
   for (const client of clients) client.socket.destroy();
   clients = [];
-  expect(left).toEqual({ connections: 0, counted: 0, deadlines: 0, segments: 0, closedTwice: 0 });
+  expect(left).toEqual({ connections: 0, counted: 0, deadlines: 0, segments: 0 });
 });
 
 const MAIL = 'MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n';
@@ -179,7 +187,7 @@ describe('ServerConnection', () => {
     world.answer();
     await until('it is closed', () => client.ended);
     expect(client.codes).toBe('220 250 250 250 354 250 250 250 354 250 250');
-    await until('it is gone', () => world.connections.size === 0);
+    await until('it is gone', () => world.front.size === 0);
   });
 
   it('keeps what comes while a message is with its host, in order, and reads no more than one read ahead', async () => {
@@ -215,7 +223,7 @@ describe('ServerConnection', () => {
     inBdat.socket.destroy();
     // A reset: a client that only ends its side is kept until its message is answered.
     waiting.socket.resetAndDestroy();
-    await until('all are gone', () => world.connections.size === 0);
+    await until('all are gone', () => world.front.size === 0);
     // The one that is with the host is the host's to release; the answer to nobody does nothing.
     expect(world.segments.count - world.segments.available).toBe(1);
     world.answer();
@@ -235,7 +243,7 @@ describe('ServerConnection', () => {
       await client.hears('421 ');
       await until('closed', () => client.ended);
     }
-    await until('all are gone', () => world.connections.size === 0);
+    await until('all are gone', () => world.front.size === 0);
   });
 
   it('is not held up for ever by a client that does not read what it asked for', async () => {
@@ -243,7 +251,7 @@ describe('ServerConnection', () => {
     const client = connect();
     client.socket.pause();
     client.say('EHLO c\r\n');
-    await until('it is connected', () => world.connections.size === 1);
+    await until('it is connected', () => world.front.size === 1);
     const before = process.memoryUsage().external;
     let most = 0;
     // Each command asks for fifteen times its size, far more than the socket buffers of both sides can take.
@@ -253,7 +261,7 @@ describe('ServerConnection', () => {
       'the client is given up',
       () => {
         most = Math.max(most, process.memoryUsage().external - before);
-        return world.connections.size === 0;
+        return world.front.size === 0;
       },
       15_000,
     );
@@ -267,12 +275,12 @@ describe('ServerConnection', () => {
     busy.say(`EHLO c\r\n${message('last')}`);
     await idle.hears('250 ');
     await until('it is there', () => world.pending.length === 1);
-    for (const connection of world.connections) connection.shutdown();
+    world.front.shutdown();
     await idle.hears('421 4.3.2');
     world.answer();
     await busy.hears('421 4.3.2');
     expect(busy.codes).toBe('220 250 250 250 354 250 421');
-    await until('both are gone', () => world.connections.size === 0);
+    await until('both are gone', () => world.front.size === 0);
   });
 
   it('sends the last reply although more is still coming in', async () => {
@@ -280,7 +288,7 @@ describe('ServerConnection', () => {
     const client = connect();
     client.say(`EHLO c\r\nQUIT\r\n${'NOOP\r\n'.repeat(20_000)}`);
     await client.hears('221 ');
-    await until('it is gone', () => world.connections.size === 0);
+    await until('it is gone', () => world.front.size === 0);
     expect(client.codes).toBe('220 250 221');
   });
 
@@ -313,7 +321,7 @@ describe('Listener', () => {
     await fourth.hears('421 ');
     await until('the fourth is closed', () => fourth.ended);
     three[0]!.socket.destroy();
-    await until('one has left', () => world.connections.size === 2);
+    await until('one has left', () => world.front.size === 2);
     await connect().hears('220 ');
   });
 
@@ -350,7 +358,7 @@ describe('Listener', () => {
       const next = (): void => {
         if (begun >= total) return;
         const n = begun++;
-        const socket = net.connect({ port: world.listener.port, host: '127.0.0.1' });
+        const socket = net.connect({ port: world.front.ports[0]!, host: '127.0.0.1' });
         socket.on('error', () => {});
         socket.on('data', () => {
           greeted++;
@@ -370,13 +378,13 @@ describe('Listener', () => {
       for (let i = 0; i < 100; i++) next();
     });
     expect(greeted).toBe(total);
-    await until('all are gone', () => world.connections.size === 0);
+    await until('all are gone', () => world.front.size === 0);
     expect(world.taken).toEqual([]);
   }, 30_000);
 
   it('says what to do when it cannot listen', async () => {
     await start();
-    const again = Listener.open({ host: '127.0.0.1', port: world.listener.port }, world.count, () => {});
+    const again = Listener.open({ host: '127.0.0.1', port: world.front.ports[0]! }, () => {});
     await expect(again).rejects.toMatchObject({
       code: 'cannot-listen',
       message: expect.stringContaining('SLUICE_LISTEN'),

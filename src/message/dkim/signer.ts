@@ -61,6 +61,8 @@ export class DkimSigner {
   /** There is a key: hashing may be needed. */
   readonly active: boolean;
   private readonly keys = new Map<string, KeyInUse[]>();
+  /** Each key by `domain/selector`. */
+  private readonly byName = new Map<string, readonly KeyInUse[]>();
   private readonly names: readonly SignedName[];
   private readonly bodyHasher = new BodyHasher();
   private scratch = Buffer.allocUnsafeSlow(16_384);
@@ -75,6 +77,7 @@ export class DkimSigner {
       const same = this.keys.get(domain);
       if (same === undefined) this.keys.set(domain, [{ key, tags }]);
       else same.push({ key, tags });
+      this.byName.set(`${domain}/${selector}`, [{ key, tags }]);
     }
     this.active = this.keys.size > 0;
     const over = new Set(['from', ...(options.oversigned ?? OVERSIGNED_FIELDS).map((name) => name.toLowerCase())]);
@@ -89,12 +92,14 @@ export class DkimSigner {
    * The DKIM-Signature fields for a message, '' when there is no key for its author. The author is the first address of
    * the one From field; a message with no, several or malformed From fields, or no address in it, is not signed. A domain without
    * keys is signed for by the nearest domain above it that has some.
+   * @param keyName - `domain/selector` of the one key to sign with instead; '' or a key that is not there: as above.
    * @param headers - the header as it will be sent, in parts from top to bottom.
    * @param bodyFrom - content offset at which the body begins.
    * @param unstuff - the content is dot-stuffed and has lines that begin with a dot.
    * @param seconds - time of signing, seconds since the epoch.
    */
   sign(
+    keyName: string,
     headers: readonly HeaderScan[],
     memory: ContentMemory,
     location: ContentLocation,
@@ -102,7 +107,7 @@ export class DkimSigner {
     unstuff: boolean,
     seconds: number,
   ): string {
-    const keys = this.keysFor(headers);
+    const keys = this.keysFor(headers, keyName);
     if (keys === undefined) return '';
     let result = '';
     let names = '';
@@ -130,7 +135,7 @@ export class DkimSigner {
     return result;
   }
 
-  private keysFor(headers: readonly HeaderScan[]): readonly KeyInUse[] | undefined {
+  private keysFor(headers: readonly HeaderScan[], keyName: string): readonly KeyInUse[] | undefined {
     let value = '';
     let found = false;
     for (const scan of headers) {
@@ -143,6 +148,10 @@ export class DkimSigner {
       }
     }
     let domain = found ? firstDomain(value) : '';
+    if (domain !== '' && keyName !== '') {
+      const named = this.byName.get(keyName);
+      if (named !== undefined) return named;
+    }
     while (domain !== '') {
       const keys = this.keys.get(domain);
       if (keys !== undefined) return keys;

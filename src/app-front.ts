@@ -1,0 +1,121 @@
+/**
+ * The front of the engine built from the settings: listeners, session threads, and what their sessions ask.
+ */
+import { sessionOptions } from './app-session.js';
+import type { ListenAddress } from './config/listen-type.js';
+import type { Settings } from './config/schema.js';
+import type { Clock } from './core/clock.js';
+import type { DeadlineWheel } from './core/deadline-wheel.js';
+import type { Admission } from './intake/admission.js';
+import type { Intake } from './intake/intake.js';
+import { builtWorkerFile } from './intake/prepare-pool.js';
+import { BodyBuffer } from './memory/body-buffer.js';
+import type { SegmentPool } from './memory/segment-pool.js';
+import { addressSet, LOOPBACK } from './net/address-set.js';
+import type { ConnectionCount } from './net/connection-count.js';
+import { loadDuplicator } from './net/descriptor.js';
+import { Front, type FrontHost, type FrontListener } from './net/front.js';
+import type { InheritedSockets } from './net/inherited-sockets.js';
+import { SessionThreads } from './net/session-threads.js';
+import type { TlsMaterial } from './net/tls/tls-material.js';
+import type { Authenticator, Mechanism } from './smtp/authentication.js';
+import type { Reply } from './smtp/replies.js';
+import type { EngineEvents } from './telemetry/engine-events.js';
+import type { Log } from './telemetry/log.js';
+
+/** What the front is tied to. */
+export interface FrontParts {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly wheel: DeadlineWheel;
+  readonly segments: SegmentPool;
+  readonly count: ConnectionCount;
+  readonly inherited: InheritedSockets;
+  readonly events: EngineEvents;
+  readonly admission: Admission;
+  readonly intake: Intake;
+  readonly authenticator: Authenticator;
+  readonly sessions: () => Sessions;
+  /** The answer to an account's MAIL while it is over a limit. */
+  limitOf(account: string): Reply | null;
+  room(): number;
+}
+
+/** What may change while the engine runs. */
+export interface Sessions {
+  readonly material: TlsMaterial | null;
+  readonly mechanisms: readonly Mechanism[];
+}
+
+/** What sessions of each listener are told. */
+export function sessionConfig(settings: Settings, { material, mechanisms }: Sessions) {
+  return {
+    listeners: settings.listen.map((listener) => ({
+      trusted: sessionOptions(settings, true, listener, material !== null, mechanisms),
+      untrusted: sessionOptions(settings, false, listener, material !== null, mechanisms),
+    })),
+    tls: material,
+    handshakeTimeout: settings.tlsHandshakeTimeout,
+    relayDomains: settings.relayDomains,
+  };
+}
+
+/** Builds the front; it does not listen yet. @throws SluiceError `cannot-listen` where an inherited socket is missing. */
+export function buildFront(parts: FrontParts): Front {
+  const { settings, clock, wheel, segments, count, admission, intake, events, authenticator } = parts;
+  const config = sessionConfig(settings, parts.sessions());
+  const host: FrontHost = {
+    admitMail: (account, size) => parts.limitOf(account) ?? admission.admitMail(size),
+    admitRecipient: (relays, domain) => admission.admitRecipient(relays, domain),
+    openBody: () => new BodyBuffer(segments),
+    accept: (submitter, transaction) => intake.accept(submitter, transaction),
+    authenticate: (question, address) => authenticator.answer(question, address),
+    tlsFailed: (address, reason) => events.handshakeFailed(address, reason),
+    proxyRefused: (address, reason) => events.proxyRefused(address, reason),
+    closed: (address) => count.leave(address),
+    threadLost: (reason) => events.sessionThreadLost(reason),
+    room: () => parts.room(),
+  };
+  return new Front({
+    clock,
+    wheel,
+    count,
+    listeners: settings.listen.flatMap((listener, index) => frontListeners(listener, index, parts.inherited)),
+    config,
+    threads: config.tls === null ? null : startThreads(parts, config, host),
+    host,
+    proxyTimeout: settings.connectTimeout,
+    mayRelay: addressSet([...LOOPBACK, ...settings.relayNetworks]),
+    isBalancer: addressSet(settings.proxyNetworks),
+  });
+}
+
+function startThreads(
+  { settings, segments, log }: FrontParts,
+  config: ReturnType<typeof sessionConfig>,
+  host: FrontHost,
+): SessionThreads | null {
+  if (settings.tlsThreads === 0) return null;
+  const duplicator = loadDuplicator();
+  if (typeof duplicator === 'string') {
+    log.warn({ reason: duplicator }, 'TLS runs on the main thread: connections cannot be handed to threads here');
+    return null;
+  }
+  return new SessionThreads({
+    threads: settings.tlsThreads,
+    workerFile: builtWorkerFile('workers/serve-sessions.js'),
+    segments,
+    duplicator,
+    config,
+    host,
+  });
+}
+
+/** A listener of the settings: several where an inherited name stands for several sockets. */
+function frontListeners(listener: ListenAddress, sessions: number, inherited: InheritedSockets): FrontListener[] {
+  const { host, port, proxy, tls } = listener;
+  const common = { sessions, proxy, implicitTls: tls === 'implicit' };
+  if (listener.inherited === '') return [{ at: { host, port }, ...common }];
+  return inherited.descriptorsOf(listener.inherited).map((descriptor) => ({ at: { descriptor }, ...common }));
+}

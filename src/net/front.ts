@@ -1,0 +1,259 @@
+/**
+ * Where clients arrive: all listeners, and from an accepted connection to a session in the right place.
+ *
+ * The main thread accepts and runs sessions that are in the clear. TLS, from the first byte or behind STARTTLS, goes to
+ * a session thread where there are any, else it stays here. Connections are counted by client address, also those on
+ * threads; behind a balancer the client is whom its PROXY header names.
+ */
+import type net from 'node:net';
+import type { ListenerSessions, ReplyName, SessionConfig } from '../../workers/session-contract.js';
+import type { Clock } from '../core/clock.js';
+import type { DeadlineWheel } from '../core/deadline-wheel.js';
+import type { Reply } from '../smtp/replies.js';
+import type { BodySink } from '../smtp/server-host.js';
+import { plainAddress } from './address-set.js';
+import { type Accepted, descriptorOf, type Take } from './adopt-socket.js';
+import type { ConnectionCount } from './connection-count.js';
+import { type ListenAt, Listener } from './listener.js';
+import { awaitProxyHeader } from './proxied-connection.js';
+import { type ConnectionEnvironment, type ConnectionHost, ServerConnection } from './server-connection.js';
+import type { SessionThreads, SessionThreadsHost } from './session-threads.js';
+import { SecureContexts } from './tls/secure-contexts.js';
+
+/** One listener as the front needs it. */
+export interface FrontListener {
+  readonly at: ListenAt;
+  /** Index of its session options. */
+  readonly sessions: number;
+  /** TLS from the first byte. */
+  readonly implicitTls: boolean;
+  /** Version of the PROXY header that every connection begins with. */
+  readonly proxy: 'none' | 'v1' | 'v2';
+}
+
+/** What sessions ask, wherever they run. */
+export interface FrontHost extends SessionThreadsHost {
+  admitMail(account: string, declaredSize: number): Reply | null;
+  admitRecipient(relays: boolean, domain: string): Reply | null;
+  openBody(): BodySink | null;
+  /** A connection to a listener for balancers was not taken. */
+  proxyRefused(address: string, reason: string): void;
+}
+
+export interface FrontOptions {
+  readonly clock: Clock;
+  readonly wheel: DeadlineWheel;
+  readonly count: ConnectionCount;
+  readonly listeners: readonly FrontListener[];
+  readonly config: SessionConfig;
+  readonly threads: SessionThreads | null;
+  readonly host: FrontHost;
+  /** Longest wait for a PROXY header, ms. */
+  readonly proxyTimeout: number;
+  mayRelay(address: string): boolean;
+  /** May say in a PROXY header who the client is. */
+  isBalancer(address: string): boolean;
+}
+
+/** A connection that can be given a session. */
+interface Arrival {
+  readonly address: string;
+  readonly port: number;
+  readonly descriptor: number;
+  readonly early: Uint8Array | null;
+  open(take: Take): net.Socket;
+  discard(): void;
+}
+
+export class Front {
+  private readonly options: FrontOptions;
+  private readonly listeners: Listener[] = [];
+  private readonly connections = new Set<ServerConnection>();
+  private environments: readonly ConnectionEnvironment[] = [];
+
+  constructor(options: FrontOptions) {
+    this.options = options;
+    this.adopt(options.config);
+  }
+
+  /** Begins to listen; resolves when every listener is bound. @throws SluiceError `cannot-listen`. */
+  async listen(): Promise<void> {
+    for (const [index, { at }] of this.options.listeners.entries())
+      this.listeners.push(await Listener.open(at, (accepted) => this.arrived(index, accepted)));
+  }
+
+  get addresses(): string[] {
+    return this.listeners.map((listener) => listener.address);
+  }
+
+  get ports(): number[] {
+    return this.listeners.map((listener) => listener.port);
+  }
+
+  /** Connections of clients here and on threads. */
+  get size(): number {
+    return this.connections.size + (this.options.threads?.connections ?? 0);
+  }
+
+  /** New certificates, session options or relay domains, for connections from now on. */
+  configure(config: SessionConfig): void {
+    this.adopt(config);
+    this.options.threads?.configure(config);
+  }
+
+  /** Every MAIL on other threads is answered with this; here the host says so itself. */
+  refuseMail(reply: ReplyName | null): void {
+    this.options.threads?.refuseMail(reply);
+  }
+
+  /** An account's MAIL on other threads is refused until then, wall clock, ms since the epoch. */
+  limit(account: string, reply: Reply, until: number): void {
+    this.options.threads?.limit(account, reply, until);
+  }
+
+  /** Accepts no more and ends sessions as soon as no transaction is in the way. */
+  shutdown(): void {
+    for (const listener of this.listeners) listener.close();
+    for (const connection of [...this.connections]) connection.shutdown();
+    this.options.threads?.shutdown();
+  }
+
+  /** Closes everything at once. */
+  async close(): Promise<void> {
+    for (const listener of this.listeners) listener.close();
+    for (const connection of [...this.connections]) connection.destroy();
+    await this.options.threads?.close();
+  }
+
+  private adopt(config: SessionConfig): void {
+    const { clock, wheel, threads } = this.options;
+    const tls = config.tls === null ? null : new SecureContexts(config.tls);
+    const host = this.connectionHost();
+    this.environments = config.listeners.map(({ trusted, untrusted }: ListenerSessions, sessions) => ({
+      clock,
+      wheel,
+      host,
+      trusted,
+      untrusted,
+      tls,
+      handshakeTimeout: config.handshakeTimeout,
+      ...(threads === null
+        ? {}
+        : { handOver: (connection, socket) => this.handOver(threads, sessions, connection, socket) }),
+    }));
+  }
+
+  private connectionHost(): ConnectionHost {
+    const { host, count } = this.options;
+    return {
+      admitMail: (connection, _sender, size) => host.admitMail(connection.account, size),
+      admitRecipient: (connection, _address, domain) => host.admitRecipient(connection.relays, domain),
+      openBody: () => host.openBody(),
+      accept: (connection, transaction) => host.accept(connection, transaction),
+      authenticate: (connection, question) =>
+        void host.authenticate(question, connection.address).then((answer) => connection.answered(answer)),
+      tlsFailed: (connection, reason) => host.tlsFailed(connection.address, reason),
+      closed: (connection) => {
+        this.connections.delete(connection);
+        count.leave(connection.address);
+      },
+    };
+  }
+
+  private arrived(listener: number, accepted: Accepted): void {
+    const { count, listeners, isBalancer, host } = this.options;
+    const client = plainAddress(accepted.address);
+    if (client === '') {
+      accepted.discard();
+      return;
+    }
+    const { proxy } = listeners[listener]!;
+    if (proxy !== 'none' && !isBalancer(client)) {
+      host.proxyRefused(client, 'it is not in SLUICE_PROXY_NETWORKS');
+      accepted.discard();
+      return;
+    }
+    if (!count.enter(client)) {
+      this.refuse(listener, accepted);
+      return;
+    }
+    if (proxy === 'none') this.begin(listener, { ...accepted, address: client, early: null });
+    else this.arrivedByProxy(listener, proxy, accepted, client);
+  }
+
+  private arrivedByProxy(listener: number, version: 'v1' | 'v2', accepted: Accepted, balancer: string): void {
+    const { count, host, listeners, proxyTimeout } = this.options;
+    awaitProxyHeader(accepted, version, proxyTimeout, (outcome) => {
+      count.leave(balancer);
+      if ('reason' in outcome) {
+        host.proxyRefused(balancer, outcome.reason);
+        return;
+      }
+      const { client, socket, early, read } = outcome;
+      const address = client?.address ?? balancer;
+      const arrival: Arrival = {
+        address,
+        port: client?.port ?? accepted.port,
+        descriptor: descriptorOf(socket),
+        early,
+        // Under TLS it is the socket on top that reads.
+        open: (take) => read(take, !listeners[listener]!.implicitTls),
+        discard: () => void socket.destroy(),
+      };
+      if (count.enter(address)) this.begin(listener, arrival);
+      else this.refuse(listener, arrival);
+    });
+  }
+
+  /** One too many. Where TLS comes first nothing can be said to it. */
+  private refuse(listener: number, arrival: Pick<Arrival, 'open' | 'discard'>): void {
+    if (this.options.listeners[listener]!.implicitTls) arrival.discard();
+    else this.options.count.refuse(arrival.open(() => true));
+  }
+
+  /** A counted connection gets its session. */
+  private begin(listener: number, arrival: Arrival): void {
+    const { listeners, threads, mayRelay } = this.options;
+    const { address, port, descriptor, early } = arrival;
+    const { implicitTls, sessions } = listeners[listener]!;
+    const relays = mayRelay(address);
+    if (
+      implicitTls &&
+      threads?.take({
+        descriptor,
+        address,
+        port,
+        relays,
+        sessions,
+        beginning: 'implicit-tls',
+        carried: null,
+        early,
+      }) === true
+    ) {
+      arrival.discard();
+      return;
+    }
+    const beginning = implicitTls ? 'implicit-tls' : 'clear';
+    const origin = { address, port, relays };
+    this.connections.add(
+      new ServerConnection(beginning, (take) => arrival.open(take), origin, this.environments[sessions]!, early),
+    );
+  }
+
+  private handOver(threads: SessionThreads, sessions: number, connection: ServerConnection, socket: net.Socket) {
+    const { address, port, relays } = connection.origin;
+    const descriptor = descriptorOf(socket);
+    const taken = threads.take({
+      descriptor,
+      address,
+      port,
+      relays,
+      sessions,
+      beginning: 'behind-starttls',
+      carried: connection.carried,
+      early: null,
+    });
+    if (taken) this.connections.delete(connection);
+    return taken;
+  }
+}
