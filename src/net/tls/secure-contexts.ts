@@ -71,7 +71,10 @@ export class SecureContexts {
     };
   }
 
-  /** What a session needs to know; call it once the handshake is done ('secure'). */
+  /**
+   * What a session needs to know. Call it at the first 'secure' event: Node emits another one when the client asks for a
+   * renegotiation, although that is refused.
+   */
   factsOf(socket: tls.TLSSocket): TlsFacts {
     const version = socket.getProtocol() ?? '';
     const clientCertificate = this.material.clientCa === '' ? null : verifiedCertificate(socket);
