@@ -30,6 +30,8 @@ export interface CheckedPair {
 }
 
 const MAX_FILE = 1024 * 1024;
+/** Shorter RSA keys are warned of (NIST SP 800-131A). */
+const GOOD_RSA_BITS = 2048;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 /** The error of a file. `mend` says what to do. */
@@ -109,7 +111,12 @@ export function loadPair(files: PairFiles, wall: number, known?: CheckedPair): C
   // The folder's name first: it has that name before all others.
   const names = files.name === '' ? own : [files.name.toLowerCase(), ...own];
   return {
-    pair: { names: [...new Set(names)], chain: chain.map(String).join(''), key: keyText },
+    // Written anew: a file may hold more than is wanted of it, such as both in one.
+    pair: {
+      names: [...new Set(names)],
+      chain: chain.map(String).join(''),
+      key: key.export({ type: 'pkcs8', format: 'pem' }) as string,
+    },
     notAfter,
     digest,
     warnings: warningsOf(files, chain, own, wall),
@@ -119,6 +126,9 @@ export function loadPair(files: PairFiles, wall: number, known?: CheckedPair): C
 function warningsOf(files: PairFiles, chain: X509Certificate[], own: readonly string[], wall: number): string[] {
   const warnings: string[] = [];
   if (own.length === 0) warnings.push(`${files.cert}: no DNS name is in it; clients that verify it will refuse it`);
+  const bits = chain[0]!.publicKey.asymmetricKeyDetails?.modulusLength ?? GOOD_RSA_BITS;
+  if (bits < GOOD_RSA_BITS)
+    warnings.push(`${files.cert}: RSA with ${bits} bits is weak; make a key of ${GOOD_RSA_BITS}`);
   for (const [i, one] of chain.entries()) {
     if (i === 0) continue;
     if (wall >= Date.parse(one.validTo))

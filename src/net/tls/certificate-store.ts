@@ -69,7 +69,7 @@ export class CertificateStore {
       pairs: [],
       minVersion: sources.minVersion,
       ciphers: /(?:^|:)TLS_/.test(sources.ciphers) ? sources.ciphers : `${TLS13_SUITES}:${sources.ciphers}`,
-      ticketKeys: randomBytes(TICKET_KEYS),
+      ticketKeys: newTicketKeys(),
       clientCa: '',
       relayClients: sources.relayClients,
     };
@@ -122,7 +122,7 @@ export class CertificateStore {
   async daily(): Promise<void> {
     if (!isConfigured(this.sources)) await this.read();
     this.warnOfExpiry();
-    this.publish({ ticketKeys: randomBytes(TICKET_KEYS) });
+    this.publish({ ticketKeys: newTicketKeys() });
   }
 
   close(): void {
@@ -155,7 +155,7 @@ export class CertificateStore {
     const { current } = this;
     const otherCa = clientCa !== current.clientCa;
     if (otherCa || list.length !== current.pairs.length || list.some((pair, i) => pair !== current.pairs[i])) {
-      this.publish({ pairs: list, clientCa, ...(otherCa && { ticketKeys: randomBytes(TICKET_KEYS) }) });
+      this.publish({ pairs: list, clientCa, ...(otherCa && { ticketKeys: newTicketKeys() }) });
     }
     return mistakes;
   }
@@ -248,6 +248,10 @@ export class CertificateStore {
     }
     return parts.join('\n');
   }
+}
+
+function newTicketKeys(): Uint8Array {
+  return Uint8Array.from(randomBytes(TICKET_KEYS));
 }
 
 function readAuthorities(path: string): string {
