@@ -51,7 +51,7 @@ export const tlsSettings = {
     default: '',
     defaultNote: 'none; with no SLUICE_TLS_DIR either, a self-signed certificate is made under ./var/tls',
     purpose: 'Certificate and its intermediates (PEM), for clients that name no host or one that no other pair has.',
-    trades: 'ECDSA P-256 makes a handshake about a tenth of the work of RSA-2048.',
+    trades: 'ECDSA P-256 signs a handshake with about a tenth of the work of RSA-2048.',
   }),
   tlsKey: setting({
     name: 'SLUICE_TLS_KEY',

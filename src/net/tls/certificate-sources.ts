@@ -55,17 +55,18 @@ export function pairFilesOf(sources: CertificateSources): PairFiles[] {
   return pairs;
 }
 
-/** Every path whose change may mean other certificates: files, and the folders they are in. */
+/** Files whose change means other certificates, whether they are there or not, and the folders to be watched for that. */
 export function watchedPaths(sources: CertificateSources): { files: string[]; folders: string[] } {
   const files = [sources.cert, sources.key, sources.clientCa].filter((path) => path !== '');
-  const folders = [...files.map((path) => dirname(path)), ...(sources.dir === '' ? [] : [sources.dir])];
+  const folders = files.map((path) => dirname(path));
+  if (sources.dir !== '') folders.push(sources.dir);
   try {
     for (const { path } of foldersOf(sources.dir)) {
       folders.push(path);
       files.push(join(path, CHAIN), join(path, KEY));
     }
   } catch {
-    // Gone for now: the folder itself is watched.
+    // Gone for now: then it has no files.
   }
   return { files, folders: [...new Set(folders)] };
 }

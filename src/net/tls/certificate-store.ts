@@ -55,10 +55,11 @@ export class CertificateStore {
   private readonly timers: NodeJS.Timeout[] = [];
   /** By the path of the certificate; the first is the default. */
   private pairs: ReadonlyMap<string, CheckedPair> = new Map();
-  private development: DevelopmentCertificate | undefined;
+  private selfSigned: ReadonlyMap<'', DevelopmentCertificate> = new Map();
   private current: TlsMaterial;
   private seen = '';
   private settling: NodeJS.Timeout | null = null;
+  private closed = false;
 
   private constructor(sources: CertificateSources, log: CertificateLog, clock: Clock) {
     this.sources = sources;
@@ -87,7 +88,7 @@ export class CertificateStore {
     if (mistakes.length > 0) throw mistakes[0]!;
     store.warnOfExpiry();
     store.watch();
-    store.timers.push(setInterval(() => void store.look(), POLL).unref());
+    store.timers.push(setInterval(() => void store.poll(), POLL).unref());
     store.timers.push(setInterval(() => void store.daily(), DAY).unref());
     return store;
   }
@@ -109,11 +110,17 @@ export class CertificateStore {
 
   /** Reads everything again (SIGHUP). Mistakes are logged and leave what there was; false: there was one. */
   async reload(): Promise<boolean> {
+    const { version } = this.current;
     this.seen = await this.signature();
+    if (this.closed) return true;
     const mistakes = await this.read();
     for (const { message } of mistakes)
       this.log.error({ reason: message }, 'a certificate was not taken; what was in use before stays in use');
-    this.warnOfExpiry();
+    if (this.current.version > version) {
+      const first = new Date(this.nextExpiry).toISOString();
+      this.log.info({ certificates: this.pairs.size, expires: first }, 'certificates read again');
+      this.warnOfExpiry();
+    }
     this.watch();
     return mistakes.length === 0;
   }
@@ -126,6 +133,7 @@ export class CertificateStore {
   }
 
   close(): void {
+    this.closed = true;
     for (const timer of this.timers) clearInterval(timer);
     if (this.settling !== null) clearTimeout(this.settling);
     for (const watcher of this.watchers.values()) watcher.close();
@@ -133,22 +141,21 @@ export class CertificateStore {
     this.listeners.clear();
   }
 
-  /** Takes all that is sound; gives the mistakes in the rest. */
+  /** Takes all that is sound; gives the mistakes in the rest. Never rejects. */
   private async read(): Promise<SluiceError[]> {
     const mistakes: SluiceError[] = [];
     const take = <T>(work: () => T, otherwise: T): T => {
       try {
         return work();
       } catch (error) {
-        if (!(error instanceof SluiceError)) throw error;
-        mistakes.push(error);
+        mistakes.push(mistakeOf(error));
         return otherwise;
       }
     };
     const clientCa = take(() => readAuthorities(this.sources.clientCa), this.current.clientCa);
-    const pairs = isConfigured(this.sources)
-      ? take(() => this.readPairs(take), this.pairs)
-      : new Map([['', await this.selfSigned()]]);
+    const configured = isConfigured(this.sources);
+    if (!configured) await this.selfSign().catch((error: unknown) => mistakes.push(mistakeOf(error)));
+    const pairs = configured ? take(() => this.readPairs(take), this.pairs) : this.selfSigned;
     if (pairs.size === 0) return mistakes;
     this.pairs = pairs;
     const list = [...pairs.values()].map(({ pair }) => pair);
@@ -183,12 +190,13 @@ export class CertificateStore {
     return checked;
   }
 
-  private async selfSigned(): Promise<CheckedPair> {
+  private async selfSign(): Promise<void> {
     const { developmentDir, hostname } = this.sources;
-    const known = this.development;
-    this.development = await developmentCertificate(developmentDir, hostname, this.clock.wall(), known);
-    if (this.development !== known) this.log.warn({}, this.development.note);
-    return this.development;
+    const known = this.selfSigned.get('');
+    const pair = await developmentCertificate(developmentDir, hostname, this.clock.wall(), known);
+    if (pair === known) return;
+    this.selfSigned = new Map([['', pair]]);
+    this.log.warn({}, pair.note);
   }
 
   private publish(change: Partial<TlsMaterial>): void {
@@ -212,7 +220,7 @@ export class CertificateStore {
   /** Watches folders not watched yet. Where the system has no more notifications to give, looking is all there is. */
   private watch(): void {
     for (const folder of watchedPaths(this.sources).folders) {
-      if (this.watchers.size >= MAX_WATCHED) return;
+      if (this.closed || this.watchers.size >= MAX_WATCHED) return;
       if (this.watchers.has(folder)) continue;
       try {
         const watcher = watch(folder, { persistent: false }, () => this.settle());
@@ -227,7 +235,13 @@ export class CertificateStore {
     }
   }
 
+  private async poll(): Promise<void> {
+    if ((await this.signature()) !== this.seen) this.settle();
+  }
+
+  /** Something may have changed: looks after a moment of quiet. */
   private settle(): void {
+    if (this.closed) return;
     if (this.settling !== null) clearTimeout(this.settling);
     this.settling = setTimeout(() => void this.look(), SETTLE).unref();
   }
@@ -239,15 +253,19 @@ export class CertificateStore {
 
   /** Tells one state of all files from another. */
   private async signature(): Promise<string> {
-    const { files, folders } = watchedPaths(this.sources);
     const parts: string[] = [];
     // One after the other: thousands at once would keep the threads that write the spool busy.
-    for (const path of [...files, ...folders]) {
+    for (const path of watchedPaths(this.sources).files) {
       const facts = await stat(path).catch(() => null);
       parts.push(`${path} ${facts === null ? '' : `${facts.ino} ${facts.size} ${facts.mtimeMs}`}`);
     }
     return parts.join('\n');
   }
+}
+
+function mistakeOf(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('bad-certificate', messageOf(error), { temporary: false, cause: error });
 }
 
 function newTicketKeys(): Uint8Array {
