@@ -2,11 +2,12 @@
  * Listening sockets that were opened before this process began: systemd's socket activation (sd_listen_fds(3)).
  *
  * LISTEN_FDS descriptors from number 3 on are ours when LISTEN_PID is this process; LISTEN_FDNAMES names them in order.
- * Several may have one name. The descriptors stay open here: hand a duplicate to whoever closes what it is given, so that
- * listening can begin again in the same process.
+ * Several may have one name. Duplicates of them are given away and the originals stay open, so that listening can begin
+ * again in the same process, and clients wait in the kernel meanwhile.
  */
 import { fstatSync } from 'node:fs';
 import { SluiceError } from '../core/errors.js';
+import { loadDuplicator } from './descriptor.js';
 
 /** What the environment says, as it stands there; '' for what is not set. */
 export interface InheritedEnvironment {
@@ -34,7 +35,8 @@ export class InheritedSockets {
   }
 
   /**
-   * The descriptors of a number or name, at least one.
+   * Descriptors for a number or name, at least one; the caller owns them. Where nothing can be duplicated they are the
+   * originals, and listening on them works once.
    * @throws SluiceError `cannot-listen`, naming what is missing and how to mend it.
    */
   descriptorsOf(wanted: string): number[] {
@@ -46,7 +48,13 @@ export class InheritedSockets {
     for (const { fd } of descriptors) {
       if (!isSocket(fd)) throw cannotListen(wanted, `descriptor ${fd} is not an open socket; look at the .socket unit`);
     }
-    return descriptors.map(({ fd }) => fd);
+    const duplicator = loadDuplicator();
+    if (typeof duplicator === 'string') return descriptors.map(({ fd }) => fd);
+    return descriptors.map(({ fd }) => {
+      const duplicate = duplicator.duplicate(fd);
+      if (duplicate < 0) throw cannotListen(wanted, 'no descriptor is left; raise the limit of open files (ulimit -n)');
+      return duplicate;
+    });
   }
 
   private all(): Array<{ fd: number; name: string }> {

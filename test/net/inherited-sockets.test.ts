@@ -62,7 +62,13 @@ describe('inherited sockets', () => {
       const ports = (wanted) => Promise.all(sockets.descriptorsOf(wanted).map((fd) => new Promise((resolve, reject) => {
         const server = net.createServer((socket) => socket.end(wanted)).on('error', reject);
         server.listen({ fd }, () => resolve(server.address().port));
+        opened.push(server);
       })));
+      const opened = [];
+      await ports('4');
+      await ports('one');
+      // As when the engine starts again in the same process.
+      await Promise.all(opened.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
       process.stdout.write(JSON.stringify([await ports('4'), await ports('one')]) + '\\n');
       process.stdin.on('end', () => process.exit(0)).resume();`,
     );

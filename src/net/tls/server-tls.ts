@@ -28,7 +28,8 @@ export function beginServerTls(
   raw.on('error', () => {});
   if (early !== null && early.length > 0) raw.unshift(early);
   const socket = new tls.TLSSocket(raw, { ...how.options(), isServer: true });
-  socket.on('secure', () => secured(socket, how.factsOf(socket)));
+  // Once: Node tells it again when a client asks for a renegotiation, although that is refused.
+  socket.once('secure', () => secured(socket, how.factsOf(socket)));
   return socket;
 }
 
