@@ -5,7 +5,6 @@
  * crosses. An error that nothing catches ends the thread: the main thread counts its connections out, takes back its
  * memory and starts another.
  */
-import net from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../src/core/clock.js';
 import { DeadlineWheel } from '../src/core/deadline-wheel.js';
@@ -13,24 +12,23 @@ import { AccountLimits } from '../src/intake/account-limits.js';
 import { Admission } from '../src/intake/admission.js';
 import { BodyBuffer } from '../src/memory/body-buffer.js';
 import { SegmentPool } from '../src/memory/segment-pool.js';
+import { openDescriptor } from '../src/net/adopt-socket.js';
 import { type ConnectionEnvironment, type ConnectionHost, ServerConnection } from '../src/net/server-connection.js';
+import { SharedRoom } from '../src/net/shared-room.js';
 import { SecureContexts } from '../src/net/tls/secure-contexts.js';
 import { makeReply, type Reply, replies } from '../src/smtp/replies.js';
-import {
-  type FromThread,
-  type HandedConnection,
-  type ReplyParts,
-  ROOM,
-  type SessionConfig,
-  type SessionWorkerData,
-  type ToThread,
+import type {
+  FromThread,
+  HandedConnection,
+  ReplyParts,
+  SessionConfig,
+  SessionWorkerData,
+  ToThread,
 } from './session-contract.js';
-
-const MIB = 1024 * 1024;
 
 const port = parentPort!;
 const data = workerData as SessionWorkerData;
-const state = new Int32Array(data.state);
+const room = new SharedRoom(data.room);
 const segments = new SegmentPool(data.segments, data.owner);
 const wheel = new DeadlineWheel(() => systemClock.now());
 const connections = new Map<number, ServerConnection>();
@@ -86,7 +84,7 @@ const host: ConnectionHost = {
 function configure(config: SessionConfig): void {
   const closed = admission === undefined ? null : admission.closed;
   admission = new Admission({
-    room: () => Atomics.load(state, ROOM) * MIB,
+    room: () => room.bytes,
     segments,
     relayDomains: new Set(config.relayDomains),
   });
@@ -106,15 +104,12 @@ function configure(config: SessionConfig): void {
 function take(handed: HandedConnection): void {
   const { id, descriptor, address, port: clientPort, relays, sessions, beginning, carried, early } = handed;
   say({ kind: 'taken', id });
-  let raw: net.Socket;
-  try {
-    raw = new net.Socket({ fd: descriptor, readable: true, writable: true, allowHalfOpen: true });
-  } catch {
+  const raw = openDescriptor(descriptor);
+  if (raw === null) {
     // The client has gone in the meantime.
     say({ kind: 'gone', id });
     return;
   }
-  raw.setNoDelay(true);
   const origin = { address, port: clientPort, relays, ...(carried === null ? {} : { carried }) };
   const connection = new ServerConnection(beginning, () => raw, origin, environments[sessions]!, early);
   connections.set(id, connection);

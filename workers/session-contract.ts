@@ -35,13 +35,10 @@ export interface SessionWorkerData {
   /** Its number as an owner of segments. */
   readonly owner: number;
   readonly segments: SharedSegments;
-  /** 32-bit words; ROOM: MiB that the spool has room for. Written by the main thread. */
-  readonly state: SharedArrayBuffer;
+  /** Memory of a SharedRoom. */
+  readonly room: SharedArrayBuffer;
   readonly config: SessionConfig;
 }
-
-/** Index in `state`. */
-export const ROOM = 0;
 
 export type ReplyName = keyof typeof replies;
 

@@ -6,6 +6,7 @@
  * server's handle is asked for the bare connections instead, and each gets one Socket, with `onread` (Node 20 to 24).
  * Where Node no longer has that handle, the Socket that the server made is used, and read by 'data' events.
  */
+import { closeSync } from 'node:fs';
 import net from 'node:net';
 import { readBuffer } from './read-buffer.js';
 
@@ -46,6 +47,20 @@ interface ConnectionHandle {
 /** What is used of Node's own object under a listening server. */
 interface ServerHandle {
   onconnection?: (status: number, connection?: ConnectionHandle) => void;
+}
+
+/**
+ * The socket of a descriptor that this thread owns from now on; null, and the descriptor closed, when the client has gone
+ * in the meantime.
+ */
+export function openDescriptor(descriptor: number): net.Socket | null {
+  try {
+    const socket = new net.Socket({ fd: descriptor, readable: true, writable: true, allowHalfOpen: true });
+    return socket.setNoDelay(true);
+  } catch {
+    closeSync(descriptor);
+    return null;
+  }
 }
 
 /** Hands every connection that a listening server accepts to `accept`. */

@@ -7,15 +7,14 @@
  * Threads that keep dying are started again with growing pauses; meanwhile the others, or this thread, serve.
  */
 import { Worker } from 'node:worker_threads';
-import {
-  type FromThread,
-  type HandedConnection,
-  type ReplyName,
-  type ReplyParts,
-  ROOM,
-  type SessionConfig,
-  type SessionWorkerData,
-  type ToThread,
+import type {
+  FromThread,
+  HandedConnection,
+  ReplyName,
+  ReplyParts,
+  SessionConfig,
+  SessionWorkerData,
+  ToThread,
 } from '../../workers/session-contract.js';
 import { messageOf } from '../core/errors.js';
 import { BodyBuffer } from '../memory/body-buffer.js';
@@ -24,6 +23,7 @@ import type { AuthAnswer, AuthQuestion } from '../smtp/authentication.js';
 import type { Reply } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { Duplicator } from './descriptor.js';
+import { SharedRoom } from './shared-room.js';
 
 /** Where a message of a session thread comes from and where its answer goes. */
 export interface RemoteSubmitter {
@@ -64,7 +64,6 @@ const RESTART_FIRST = 100;
 const RESTART_LAST = 10_000;
 /** A thread that lived this long is not one that keeps dying, ms. */
 const HEALTHY = 30_000;
-const MIB = 1024 * 1024;
 
 interface Held {
   readonly address: string;
@@ -75,7 +74,7 @@ interface Held {
 
 export class SessionThreads {
   private readonly options: SessionThreadsOptions;
-  private readonly state = new SharedArrayBuffer(4);
+  private readonly room = new SharedRoom();
   private readonly threads: SessionThread[];
   private readonly roomTimer: NodeJS.Timeout;
   private config: SessionConfig;
@@ -89,7 +88,7 @@ export class SessionThreads {
     this.roomTimer = setInterval(() => this.shareRoom(), ROOM_INTERVAL).unref();
     this.threads = Array.from(
       { length: options.threads },
-      (_, index) => new SessionThread(options, MAIN_OWNER + 1 + index, this.state, () => this.config),
+      (_, index) => new SessionThread(options, MAIN_OWNER + 1 + index, this.room.memory, () => this.config),
     );
   }
 
@@ -144,8 +143,7 @@ export class SessionThreads {
   }
 
   private shareRoom(): void {
-    const mebibytes = Math.min(2 ** 31 - 1, Math.max(0, Math.floor(this.options.host.room() / MIB)));
-    Atomics.store(new Int32Array(this.state), ROOM, mebibytes);
+    this.room.bytes = this.options.host.room();
   }
 }
 
@@ -157,7 +155,7 @@ class SessionThread {
   running = false;
   private readonly options: SessionThreadsOptions;
   private readonly owner: number;
-  private readonly state: SharedArrayBuffer;
+  private readonly room: SharedArrayBuffer;
   private readonly currentConfig: () => SessionConfig;
   private readonly held = new Map<number, Held>();
   private worker: Worker | null = null;
@@ -168,10 +166,10 @@ class SessionThread {
   private restart: NodeJS.Timeout | null = null;
   private lastError = '';
 
-  constructor(options: SessionThreadsOptions, owner: number, state: SharedArrayBuffer, config: () => SessionConfig) {
+  constructor(options: SessionThreadsOptions, owner: number, room: SharedArrayBuffer, config: () => SessionConfig) {
     this.options = options;
     this.owner = owner;
-    this.state = state;
+    this.room = room;
     this.currentConfig = config;
     this.start();
   }
@@ -213,7 +211,7 @@ class SessionThread {
     const workerData: SessionWorkerData = {
       owner: this.owner,
       segments: segments.memory,
-      state: this.state,
+      room: this.room,
       config: this.currentConfig(),
     };
     this.startedAt = Date.now();
