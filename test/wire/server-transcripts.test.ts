@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerSessionOptions } from '../../src/smtp/server-options.js';
+import { fakeAccounts } from '../smtp/fake-accounts.js';
 import { FakeHost, testOptions } from '../smtp/fake-host.js';
 import { readConversations } from './transcript.js';
 
@@ -19,15 +20,20 @@ function expectReplies(sent: string, beginnings: readonly string[], after: strin
 describe('conversations with the server', () => {
   for (const { title, options, steps } of conversations) {
     const settings = testOptions(options as Partial<ServerSessionOptions>);
+    const begin = () => {
+      const host = new FakeHost(settings);
+      host.accounts = fakeAccounts;
+      return host;
+    };
     const stream = steps.map((step) => step.client).join('');
     const whole = () => {
-      const host = new FakeHost(settings);
+      const host = begin();
       host.say(stream);
       return host;
     };
 
     it(`${title}: step by step`, () => {
-      const host = new FakeHost(settings);
+      const host = begin();
       for (const { client, server } of steps) {
         const reply = client === '' ? host.sent : host.say(client);
         expectReplies(reply, server, client);
@@ -40,7 +46,7 @@ describe('conversations with the server', () => {
 
     it(`${title}: cut at every byte`, () => {
       const expected = whole().trace();
-      const bytewise = new FakeHost(settings);
+      const bytewise = begin();
       for (const byte of stream) bytewise.say(byte);
       expect(bytewise.trace()).toEqual(expected);
       // Long streams: the cuts that matter are at the beginnings and ends of lines.
@@ -48,7 +54,7 @@ describe('conversations with the server', () => {
         stream.length < 3000 || /[\r\n.]/.test(stream.slice(i - 2, i + 2)) ? [i] : [],
       );
       for (const cut of cuts) {
-        const host = new FakeHost(settings);
+        const host = begin();
         host.say(stream.slice(0, cut));
         host.say(stream.slice(cut));
         expect(host.trace()).toEqual(expected);
