@@ -14,6 +14,13 @@ import type { TlsFacts } from './server-host.js';
 import { preparedReplies, type ServerSessionOptions } from './server-options.js';
 import { STATE_AUTH_FIRST, STATE_NEW, STATE_READY, STATE_TLS_FIRST, transactionOpen } from './verbs.js';
 
+/** What a HELO name may be made of: it goes into Received, so nothing that has a meaning there. */
+const HELLO_NAME = /^[A-Za-z0-9_.:[\]+/=@~#%^{}|!$&'*`?-]{1,255}$/;
+
+export function isHelloName(name: string): boolean {
+  return HELLO_NAME.test(name);
+}
+
 export class ClientStanding {
   /** Argument of EHLO or HELO, '' before. */
   helo = '';

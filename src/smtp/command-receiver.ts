@@ -6,11 +6,13 @@
  * line: the line they are in is faulty as a whole.
  */
 
-/** What is wrong with a line, as bits. */
+/** What is wrong or special with a line, as bits. */
 export const LINE_BARE_NEWLINE = 1;
 /** NUL or another control character; a tab is not counted. */
 export const LINE_CONTROL = 2;
 export const LINE_TOO_LONG = 4;
+/** A byte above 127. */
+export const LINE_EIGHT_BIT = 8;
 
 /** Bytes of one line before the client is cut off. */
 const ENDLESS = 64 * 1024;
@@ -62,7 +64,8 @@ export class CommandReceiver {
       // CR without LF, or LF without CR.
       if (endsWithCr || b === LF) flaws |= LINE_BARE_NEWLINE;
       endsWithCr = b === CR;
-      if (b === 0x7f || (b < SPACE && b !== TAB && b !== CR && b !== LF)) flaws |= LINE_CONTROL;
+      if (b > 0x7f) flaws |= LINE_EIGHT_BIT;
+      else if (b === 0x7f || (b < SPACE && b !== TAB && b !== CR && b !== LF)) flaws |= LINE_CONTROL;
     }
     this.next = end;
     this.flaws = flaws;

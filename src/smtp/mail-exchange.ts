@@ -108,14 +108,14 @@ export class MailExchange {
     return Math.min(silence, since + dataTimeout + (received * 1000) / minDataRate);
   }
 
-  // ---- Verbs: arguments are `bytes[start, end)`, what is returned is a mistake of the client
+  // ---- Verbs: arguments are `bytes[start, end)`, `ascii` says of what; what is returned is a mistake of the client
 
-  mail(bytes: Buffer, start: number, end: number): Reply | null {
+  mail(bytes: Buffer, start: number, end: number, ascii: boolean): Reply | null {
     const { standing, owner } = this;
     const { maxMessageSize } = this.options;
     const { exhausted } = this.counts;
     if (exhausted !== null) return owner.end(exhausted);
-    const text = argumentText(bytes, start, end);
+    const text = argumentText(bytes, start, end, ascii);
     if (typeof text !== 'string') return text;
     const mail = parseMail(text, standing.extended, standing.offer.mailParameters);
     if (isReply(mail)) return mail;
@@ -129,14 +129,14 @@ export class MailExchange {
     return owner.onSimple(replies.senderOk);
   }
 
-  rcpt(bytes: Buffer, start: number, end: number): Reply | null {
+  rcpt(bytes: Buffer, start: number, end: number, ascii: boolean): Reply | null {
     const { owner } = this;
     const { mail, recipients } = this.transaction!;
     if (recipients.length >= this.options.maxRecipients) {
       this.counts.progress();
       return owner.answer(replies.tooManyRecipients);
     }
-    const text = argumentText(bytes, start, end);
+    const text = argumentText(bytes, start, end, ascii);
     if (typeof text !== 'string') return text;
     const rcpt = parseRcpt(text, this.standing.extended, mail.smtpUtf8);
     if (isReply(rcpt)) return rcpt;

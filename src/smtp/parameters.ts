@@ -52,10 +52,9 @@ export function isReply(result: object): result is Reply {
   return 'bytes' in result;
 }
 
-/** An argument as text; the reply to give when it is not UTF-8. */
-export function argumentText(bytes: Buffer, start: number, end: number): string | Reply {
-  const text = bytes.toString('latin1', start, end);
-  if (!/[\x80-\xff]/.test(text)) return text;
+/** An argument as text; the reply to give when it is not UTF-8. `ascii`: nothing else is in it. */
+export function argumentText(bytes: Buffer, start: number, end: number, ascii: boolean): string | Reply {
+  if (ascii) return bytes.toString('latin1', start, end);
   return isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : replies.notUtf8;
 }
 

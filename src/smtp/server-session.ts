@@ -12,8 +12,15 @@
  */
 import { AuthDialogue } from './auth-dialogue.js';
 import type { AuthAnswer } from './authentication.js';
-import { ClientStanding } from './client-standing.js';
-import { CommandReceiver, LINE_COMPLETE, LINE_INCOMPLETE, LINE_TLS, LINE_TOO_LONG } from './command-receiver.js';
+import { ClientStanding, isHelloName } from './client-standing.js';
+import {
+  CommandReceiver,
+  LINE_COMPLETE,
+  LINE_EIGHT_BIT,
+  LINE_INCOMPLETE,
+  LINE_TLS,
+  LINE_TOO_LONG,
+} from './command-receiver.js';
 import { MailExchange, type StreamOwner } from './mail-exchange.js';
 import { isReply } from './parameters.js';
 import { challengeReply, type Reply, replies } from './replies.js';
@@ -36,9 +43,6 @@ const MODE_ASKING = 4;
 /** STARTTLS was answered. */
 const MODE_TLS = 5;
 const MODE_CLOSED = 6;
-
-/** What a HELO name may be made of: it goes into Received, so nothing that has a meaning there. */
-const HELLO_NAME = /^[A-Za-z0-9_.:[\]+/=@~#%^{}|!$&'*`?-]{1,255}$/;
 
 export class ServerSession implements VerbTarget, StreamOwner {
   /** Engine time in ms at which `timeout` must be called; infinite while the host has a message or a question. */
@@ -202,7 +206,8 @@ export class ServerSession implements VerbTarget, StreamOwner {
     const long = length > this.options.maxCommandLine && !isAuthLine(bytes, start, end);
     if (long || (flaws & LINE_TOO_LONG) !== 0) return preparedReplies(this.options).lineTooLong;
     const verb = verbOf(bytes, start, end, flaws, this.exchange.state);
-    return isReply(verb) ? verb : verb.handle(this, bytes, argumentOf(verb, bytes, start, end), end);
+    if (isReply(verb)) return verb;
+    return verb.handle(this, bytes, argumentOf(verb, bytes, start, end), end, (flaws & LINE_EIGHT_BIT) === 0);
   }
 
   /** Does what a step of the AUTH dialogue says; returns a mistake of the client. */
@@ -237,7 +242,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
 
   onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null {
     const name = bytes.toString('latin1', start, end);
-    if (!HELLO_NAME.test(name)) return replies.badHello;
+    if (!isHelloName(name)) return replies.badHello;
     const reply = this.standing.hello(name, extended);
     this.exchange.forget();
     return this.onSimple(reply);

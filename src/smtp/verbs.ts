@@ -52,7 +52,8 @@ export interface Verb {
   readonly missing: Reply;
   /** STATE_* bits in which it is allowed. */
   readonly states: number;
-  readonly handle: (target: VerbTarget, bytes: Buffer, start: number, end: number) => Reply | null;
+  /** `ascii`: no byte of the line is above 127. */
+  readonly handle: (target: VerbTarget, bytes: Buffer, start: number, end: number, ascii: boolean) => Reply | null;
 }
 
 function verb(
@@ -89,14 +90,14 @@ export const verbs: readonly Verb[] = [
     'MAIL',
     'required',
     STATE_READY,
-    (target, bytes, start, end) => target.exchange.mail(bytes, start, end),
+    (target, bytes, start, end, ascii) => target.exchange.mail(bytes, start, end, ascii),
     replies.badMailSyntax,
   ),
   verb(
     'RCPT',
     'required',
     STATE_MAIL | STATE_RCPT,
-    (target, bytes, start, end) => target.exchange.rcpt(bytes, start, end),
+    (target, bytes, start, end, ascii) => target.exchange.rcpt(bytes, start, end, ascii),
     replies.badRcptSyntax,
   ),
   verb('DATA', 'none', STATE_RCPT, (target) => target.exchange.data()),
