@@ -1,0 +1,140 @@
+/**
+ * Tokens that are JWTs (RFC 7519, RFC 9068), verified with the keys of a JWKS (RFC 7517) by jose.
+ *
+ * Only asymmetric algorithms: with a shared secret every service that can check a token can make one. Keys from a URL are
+ * kept ten minutes and asked for again when a token names one that is not there, at most every 30 s; keys from a file are
+ * read at start and on reload. Verification runs on the thread pool (WebCrypto).
+ */
+import { readFile, stat } from 'node:fs/promises';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import type { Clock } from '../core/clock.js';
+import { messageOf, SluiceError } from '../core/errors.js';
+import type { HttpClient } from '../core/http.js';
+import type { Claims, TokenRules } from './token-claims.js';
+
+/** Algorithms of RFC 7518 and RFC 8037 with a public key. */
+export const TOKEN_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
+
+export interface SignedTokensOptions {
+  /** An absolute path, or a URL with http: or https:. */
+  readonly jwks: string;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly rules: TokenRules;
+  readonly algorithms: readonly string[];
+  readonly timeout: number;
+}
+
+const MAX_JWKS = 512 * 1024;
+const KEYS_KEPT = 600_000;
+const COOLDOWN = 30_000;
+
+/** True for three parts of base64url with a head that is JSON and names an algorithm. */
+export function looksSigned(token: string): boolean {
+  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) return false;
+  try {
+    return typeof decodeProtectedHeader(token).alg === 'string';
+  } catch {
+    return false;
+  }
+}
+
+export class SignedTokens {
+  private readonly options: SignedTokensOptions;
+  private keys: JWTVerifyGetKey;
+
+  private constructor(options: SignedTokensOptions, keys: JWTVerifyGetKey) {
+    this.options = options;
+    this.keys = keys;
+  }
+
+  /** @throws SluiceError `bad-jwks` when the keys are a file that cannot be read. */
+  static async open(options: SignedTokensOptions): Promise<SignedTokens> {
+    return new SignedTokens(options, await keysFrom(options));
+  }
+
+  /** @throws SluiceError `bad-jwks`; the old keys stay. */
+  async reload(): Promise<void> {
+    this.keys = await keysFrom(this.options);
+  }
+
+  /**
+   * The claims of a token, or a text for why it is none of ours.
+   * @throws Error when the keys cannot be had now.
+   */
+  async verify(token: string): Promise<Claims | string> {
+    const { rules, algorithms, clock } = this.options;
+    try {
+      const { payload } = await jwtVerify(token, this.keys, {
+        algorithms: [...algorithms],
+        issuer: rules.issuer,
+        audience: [...rules.audiences],
+        requiredClaims: ['exp'],
+        clockTolerance: rules.clockSkew / 1000,
+        currentDate: new Date(clock.wall()),
+      });
+      return payload;
+    } catch (error) {
+      if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) throw error;
+      // JOSEError itself: the answer of the key server was not one of 200 with JSON.
+      if (error instanceof errors.JOSEError && error.code !== errors.JOSEError.code) return refusal(error);
+      throw error;
+    }
+  }
+}
+
+function refusal(error: errors.JOSEError): string {
+  if (error instanceof errors.JWTExpired) return 'the token has expired';
+  return `the token is not valid: ${error.message}`;
+}
+
+async function keysFrom(options: SignedTokensOptions): Promise<JWTVerifyGetKey> {
+  const { jwks, http, timeout } = options;
+  if (!/^https?:/i.test(jwks)) return keysOfFile(jwks);
+  return createRemoteJWKSet(new URL(jwks), {
+    cacheMaxAge: KEYS_KEPT,
+    cooldownDuration: COOLDOWN,
+    timeoutDuration: timeout,
+    [customFetch]: async (url: string) => {
+      const response = await http.request({
+        method: 'GET',
+        url,
+        headers: { accept: 'application/json' },
+        timeout,
+        maxBytes: MAX_JWKS,
+      });
+      return new Response(new Uint8Array(response.body), { status: response.status });
+    },
+  });
+}
+
+async function keysOfFile(path: string): Promise<JWTVerifyGetKey> {
+  try {
+    if ((await stat(path)).size > MAX_JWKS) throw new Error('it is larger than 512 KiB');
+    return createLocalJWKSet(JSON.parse(await readFile(path, 'utf8')) as JSONWebKeySet);
+  } catch (error) {
+    const why = `JWKS ${path}: it cannot be used (${messageOf(error)}); it must be a JSON Web Key Set (RFC 7517)`;
+    throw new SluiceError('bad-jwks', why, { temporary: false, cause: error });
+  }
+}
