@@ -21,27 +21,13 @@ import { messageOf, SluiceError } from '../core/errors.js';
 import type { HttpClient } from '../core/http.js';
 import type { Claims, TokenRules } from './token-claims.js';
 
-/** Algorithms of RFC 7518 and RFC 8037 with a public key. */
-export const TOKEN_ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-] as const;
-
 export interface SignedTokensOptions {
   /** An absolute path, or a URL with http: or https:. */
   readonly jwks: string;
   readonly http: HttpClient;
   readonly clock: Clock;
   readonly rules: TokenRules;
+  /** Names of RFC 7518 and RFC 8037; asymmetric ones only. */
   readonly algorithms: readonly string[];
   readonly timeout: number;
 }
