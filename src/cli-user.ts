@@ -19,6 +19,7 @@ import {
 import { readHidden, readLine } from './cli-password.js';
 import { loadProcessSettings } from './config/load-settings.js';
 import { SluiceError } from './core/errors.js';
+import { saslPrep } from './smtp/sasl/saslprep.js';
 
 const OPTIONS = {
   'password-stdin': { type: 'boolean' },
@@ -126,8 +127,8 @@ async function passwordFor(name: string, flags: Flags): Promise<string> {
   } else throw new UsageError('standard input is no terminal: give --password-stdin to read the password from it');
   if (password.length > MAX_PASSWORD) throw new UsageError(`the password is longer than ${MAX_PASSWORD} characters`);
   if (password === '') throw new UsageError('the password is empty');
-  if (/[\u0000-\u001f\u007f\ufffd]/.test(password))
-    throw new UsageError('the password has a control character or is not UTF-8');
+  if (saslPrep(password) === null)
+    throw new UsageError('the password has a control character or another that SASLprep (RFC 4013) prohibits');
   return password;
 }
 

@@ -19,7 +19,7 @@ import type { AccountLog } from './account-log.js';
 import type { AccountQuotas, QuotaRefusal } from './account-quotas.js';
 import { type AccountSettings, accountSettings, mergeSettings } from './account-settings.js';
 import type { AccountSource, AuthAttempt, SourceAnswer } from './account-source.js';
-import { canonicalName } from './canonical-text.js';
+import { canonicalName, MAX_NAME } from './canonical-text.js';
 import type { CertificateSource } from './certificate-source.js';
 import type { FailureGuard } from './failure-guard.js';
 import type { QuotaFile } from './quota-file.js';
@@ -41,7 +41,6 @@ export interface AccountsOptions {
 
 /** Accounts whose settings came with their login and are remembered. */
 const MAX_SUPPLIED = 100_000;
-const MAX_SHOWN = 255;
 
 type Accepted = Extract<SourceAnswer, { kind: 'accepted' }>;
 
@@ -118,7 +117,8 @@ export class Accounts implements Authenticator {
   async answer(question: AuthQuestion, address: string): Promise<AuthAnswer> {
     const { clock, guard } = this.options;
     const start = clock.now();
-    const user = canonicalName(question.user);
+    // Longer than any account's name: counted by its address alone, and not remembered.
+    const user = question.user.length > MAX_NAME ? '' : canonicalName(question.user);
     const blocked = (): string | null => guard.blocked(address, user, clock.now());
     const before = blocked();
     if (before !== null) return this.refuse(question, address, `the ${before} is blocked`, 'authBlocked');
@@ -229,5 +229,5 @@ function mechanismOf(question: AuthQuestion): Mechanism {
 }
 
 function shown(user: string): string {
-  return user.length > MAX_SHOWN ? `${user.slice(0, MAX_SHOWN)}...` : user;
+  return user.length > MAX_NAME ? `${user.slice(0, MAX_NAME)}...` : user;
 }

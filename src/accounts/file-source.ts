@@ -47,6 +47,7 @@ export class FileSource implements AccountSource {
   private readonly noCram = `${CRAM_PREFIX}${randomBytes(32).toString('hex')}`;
   private file: AccountFile;
   private noHash: string;
+  private reading: Promise<void> = Promise.resolve();
   private readonly unwatch: () => void;
 
   private constructor(options: FileSourceOptions, file: AccountFile) {
@@ -81,11 +82,11 @@ export class FileSource implements AccountSource {
     return this.file.accounts.has(name);
   }
 
-  async reload(): Promise<void> {
-    this.file = await readAccountFile(this.options.path);
-    this.noHash = dummyHash(this.file.usualHash ?? USUAL_HASH);
-    this.options.log.info({ accounts: this.file.accounts.size }, 'accounts read again');
-    this.remark();
+  /** One reading after the other, so that the last one counts. @throws SluiceError `bad-account-file`. */
+  reload(): Promise<void> {
+    const reading = this.reading.catch(() => undefined).then(() => this.read());
+    this.reading = reading;
+    return reading;
   }
 
   close(): void {
@@ -114,6 +115,13 @@ export class FileSource implements AccountSource {
         return serverSignature === null ? WRONG : { kind: 'accepted', name: account.name, serverSignature };
       }
     }
+  }
+
+  private async read(): Promise<void> {
+    this.file = await readAccountFile(this.options.path);
+    this.noHash = dummyHash(this.file.usualHash ?? USUAL_HASH);
+    this.options.log.info({ accounts: this.file.accounts.size }, 'accounts read again');
+    this.remark();
   }
 
   private async checkPassword(

@@ -9,7 +9,7 @@
  * Form: github.com/P-H-C/phc-string-format; parameters of new hashes: OWASP Password Storage Cheat Sheet.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2';
+import { hash as argon2Hash, verify as argon2Verify, parseOptions } from '@node-rs/argon2';
 import { canonicalPassword } from './canonical-text.js';
 
 export type HashKind = 'argon2id' | 'scrypt';
@@ -44,7 +44,8 @@ export function hashProblem(hash: string): string {
     const [memory, passes, lanes] = [Number(match[1]), Number(match[2]), Number(match[3])];
     if (lanes < 1 || lanes > MAX_LANES) return `p=${lanes} is not 1 to ${MAX_LANES}`;
     if (memory < 8 * lanes || memory > MAX_MEMORY_KIB) return `m=${memory} is not ${8 * lanes} to ${MAX_MEMORY_KIB}`;
-    return passes < 1 || passes > MAX_PASSES ? `t=${passes} is not 1 to ${MAX_PASSES}` : '';
+    if (passes < 1 || passes > MAX_PASSES) return `t=${passes} is not 1 to ${MAX_PASSES}`;
+    return canBeRead(hash) ? '' : 'salt or hash are not base64 without padding';
   }
   const match = SCRYPT_FORM.exec(hash);
   if (match === null) return 'not of the form $scrypt$ln=...,r=...,p=...$salt$hash';
@@ -52,6 +53,16 @@ export function hashProblem(hash: string): string {
   if (p < 1 || p > MAX_LANES) return `p=${p} is not 1 to ${MAX_LANES}`;
   if (r < 1 || ln < 1 || (2 ** ln * r) / 8 > MAX_MEMORY_KIB) return `ln=${ln},r=${r} is not 1 to 256 MiB`;
   return '';
+}
+
+/** True when the library takes it: a hash that it refuses at a login would be one that can never log in. */
+function canBeRead(hash: string): boolean {
+  try {
+    parseOptions(hash);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The kind and cost of a hash without salt and result: equal for hashes that take the same time. */
@@ -72,9 +83,13 @@ export async function hashPassword(password: string, kind: HashKind): Promise<st
 /** True when the password is that of the hash. @throws Error for a hash that `hashProblem` finds fault with. */
 export async function verifyPassword(hash: string, password: string): Promise<boolean> {
   const canonical = canonicalPassword(password);
-  if (await verifyExactly(hash, canonical)) return true;
-  // A hash made elsewhere may be of the password as it was typed.
-  return canonical !== password && verifyExactly(hash, password);
+  if (hashKind(hash) === 'argon2id') return argon2Verify(hash, canonical);
+  const match = SCRYPT_FORM.exec(hash);
+  if (match === null) throw new Error('the hash cannot be read');
+  const expected = Buffer.from(match[5]!, 'base64');
+  const salt = Buffer.from(match[4]!, 'base64');
+  const key = await scryptKey(canonical, salt, expected.length, Number(match[1]), Number(match[2]), Number(match[3]));
+  return timingSafeEqual(key, expected);
 }
 
 /** A hash of the cost of `like` that no password has: checking against it takes the time of a real one. */
@@ -86,16 +101,6 @@ export function dummyHash(like: string): string {
 
 /** What new hashes cost; stands in for real ones where there is none. */
 export const USUAL_HASH = `$argon2id$v=19$m=${ARGON2.memoryCost},t=${ARGON2.timeCost},p=${ARGON2.parallelism}$${unpadded(randomBytes(16))}$${unpadded(randomBytes(ARGON2.outputLen))}`;
-
-async function verifyExactly(hash: string, password: string): Promise<boolean> {
-  if (hashKind(hash) === 'argon2id') return argon2Verify(hash, password);
-  const match = SCRYPT_FORM.exec(hash);
-  if (match === null) throw new Error('the hash cannot be read');
-  const expected = Buffer.from(match[5]!, 'base64');
-  const salt = Buffer.from(match[4]!, 'base64');
-  const key = await scryptKey(password, salt, expected.length, Number(match[1]), Number(match[2]), Number(match[3]));
-  return timingSafeEqual(key, expected);
-}
 
 function scryptKey(password: string, salt: Buffer, length: number, ln: number, r: number, p: number): Promise<Buffer> {
   const N = 2 ** ln;

@@ -7,6 +7,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import {
+  type CryptoKey,
   createLocalJWKSet,
   createRemoteJWKSet,
   customFetch,
@@ -35,6 +36,8 @@ export interface SignedTokensOptions {
 const MAX_JWKS = 512 * 1024;
 const KEYS_KEPT = 600_000;
 const COOLDOWN = 30_000;
+/** Keys tried for a token that does not name its own. */
+const MAX_TRIES = 10;
 
 /** True for three parts of base64url with a head that is JSON and names an algorithm. */
 export function looksSigned(token: string): boolean {
@@ -70,29 +73,50 @@ export class SignedTokens {
    * @throws Error when the keys cannot be had now.
    */
   async verify(token: string): Promise<Claims | string> {
-    const { rules, algorithms, clock } = this.options;
     try {
-      const { payload } = await jwtVerify(token, this.keys, {
-        algorithms: [...algorithms],
-        issuer: rules.issuer,
-        audience: [...rules.audiences],
-        requiredClaims: ['exp'],
-        clockTolerance: rules.clockSkew / 1000,
-        currentDate: new Date(clock.wall()),
-      });
-      return payload;
+      return await this.payloadOf(token, this.keys);
     } catch (error) {
-      if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) throw error;
-      // JOSEError itself: the answer of the key server was not one of 200 with JSON.
-      if (error instanceof errors.JOSEError && error.code !== errors.JOSEError.code) return refusal(error);
-      throw error;
+      if (error instanceof errors.JWKSMultipleMatchingKeys) return this.tryAll(token, error);
+      return refusalOrThrow(error);
     }
+  }
+
+  /** A token that does not say which of several keys it is signed with. */
+  private async tryAll(token: string, keys: AsyncIterable<CryptoKey>): Promise<Claims | string> {
+    let tries = 0;
+    let last: Claims | string = 'the token is not valid: signed by none of the keys';
+    for await (const key of keys) {
+      if (++tries > MAX_TRIES) break;
+      try {
+        return await this.payloadOf(token, async () => key);
+      } catch (error) {
+        last = refusalOrThrow(error);
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+      }
+    }
+    return last;
+  }
+
+  private async payloadOf(token: string, keys: JWTVerifyGetKey): Promise<Claims> {
+    const { rules, algorithms, clock } = this.options;
+    const { payload } = await jwtVerify(token, keys, {
+      algorithms: [...algorithms],
+      issuer: rules.issuer,
+      audience: [...rules.audiences],
+      requiredClaims: ['exp'],
+      clockTolerance: rules.clockSkew / 1000,
+      currentDate: new Date(clock.wall()),
+    });
+    return payload;
   }
 }
 
-function refusal(error: errors.JOSEError): string {
-  if (error instanceof errors.JWTExpired) return 'the token has expired';
-  return `the token is not valid: ${error.message}`;
+/** Why a token is not good; what says nothing about the token, but that the keys cannot be had, is thrown. */
+function refusalOrThrow(error: unknown): string {
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) throw error;
+  // JOSEError itself: the answer of the key server was not one of 200 with JSON.
+  if (!(error instanceof errors.JOSEError) || error.code === errors.JOSEError.code) throw error;
+  return error instanceof errors.JWTExpired ? 'the token has expired' : `the token is not valid: ${error.message}`;
 }
 
 async function keysFrom(options: SignedTokensOptions): Promise<JWTVerifyGetKey> {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
+import type { AccountLog } from '../../src/accounts/account-log.js';
 import type { Accounts } from '../../src/accounts/accounts.js';
 import { accountLine, type CredentialKinds } from '../../src/accounts/edit-account-file.js';
 import { accountHttp, openAccounts } from '../../src/app-accounts.js';
@@ -32,15 +33,15 @@ export interface World {
   now(): number;
 }
 
-/** Opens accounts with these settings. Answers to failed attempts are not held back unless the settings say so. */
-export async function openWorld(dir: string, env: Record<string, string>): Promise<World> {
+/** Opens accounts with these settings; `other`: a log instead of the kept one. Answers to failed attempts are not held back unless the settings say so. */
+export async function openWorld(dir: string, env: Record<string, string>, other?: AccountLog): Promise<World> {
   const { settings, problems } = loadSettings({ SLUICE_AUTH_DELAY: '0', SLUICE_SPOOL_DIR: dir, ...env }, dir);
   if (problems.length > 0) throw new Error(problems.join('\n'));
   const log = logLines();
   let now = Date.now();
   const clock = { now: () => now, wall: () => now };
   const client = accountHttp(settings);
-  const accounts = await openAccounts(settings, log, client, clock);
+  const accounts = await openAccounts(settings, other ?? log, client, clock);
   ends.push(
     () => client.close(),
     () => accounts.close(),

@@ -51,17 +51,13 @@ describe('password hashes', () => {
     expect(await verifyPassword(scrypt, 'pleaseletmeout')).toBe(false);
   });
 
-  it('take a password as it was typed where the hash is of that', async () => {
-    const { hash } = await import('@node-rs/argon2');
-    expect(await verifyPassword(await hash('ﬁx'), 'ﬁx')).toBe(true);
-    expect(await verifyPassword(await hash('fix'), 'ﬁx')).toBe(true);
-  });
-
   it.each([
     ['$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 'not of the form'],
     ['$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 'm=9999999'],
     ['$argon2id$v=19$m=256,t=0,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 't=0'],
     ['$argon2id$v=19$m=256,t=2,p=99$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 'p=99'],
+    ['$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4AA', 'base64'],
+    ['$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQxx$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 'base64'],
     ['$scrypt$ln=25,r=8,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 'ln=25'],
     ['$scrypt$ln=15,r=8,p=0$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4', 'p=0'],
     ['secret', 'not of the form'],
@@ -138,7 +134,7 @@ describe('names', () => {
     expect(canonicalName('Ann@Example.ORG')).toBe('ann@example.org');
     expect(canonicalName('JO\u0308RG')).toBe('jörg');
   });
-  it.each(['', 'a b', 'a\u0000b', '#a', '$a', 'x'.repeat(256)])('cannot be %j', (name) => {
+  it.each(['', 'a b', 'a\u0000b', '#a', '$a', '\ue000', 'x'.repeat(256)])('cannot be %j', (name) => {
     expect(nameProblem(name)).not.toBe('');
   });
   it.each(['ann', 'ann@example.org', 'jörg', "o'neil:x"])('can be %j', (name) => expect(nameProblem(name)).toBe(''));

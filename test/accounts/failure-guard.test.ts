@@ -1,8 +1,10 @@
 /** Delays and blocks after failed attempts; caches and limits of what sources do. */
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AnswerCache } from '../../src/accounts/answer-cache.js';
 import { addressKey, FailureGuard, type FailurePolicy } from '../../src/accounts/failure-guard.js';
 import { WorkLimit } from '../../src/accounts/work-limit.js';
+import { createLog } from '../../src/telemetry/log.js';
 import { accepted, accountFile, blocked, endpoint, folder, openWorld, password, refused } from './account-world.js';
 
 const policy: FailurePolicy = {
@@ -88,6 +90,24 @@ describe('blocks at the door', () => {
     expect(await accounts.answer(password('ann', 'secret'), '192.0.2.2')).toEqual(accepted('ann'));
     pass(600_001);
     expect(await accounts.answer(password('ann', 'secret'), '192.0.2.1')).toEqual(accepted('ann'));
+  });
+
+  it('write one line a failure that fail2ban can read, whatever the user says', async () => {
+    const dir = folder();
+    const path = `${dir}/log`;
+    const fd = openSync(path, 'w');
+    const log = createLog({ level: 'info', format: 'json', fd });
+    const { accounts } = await openWorld(dir, { SLUICE_AUTH_FILE: await accountFile(dir, {}) }, log);
+    const users = ['ann', 'x","address":"198.51.100.1', 'a\n{"b":1}', 'ü'.repeat(3000)];
+    for (const user of users) await accounts.answer(password(user, 'hunter2'), '192.0.2.1');
+    await log.close();
+    closeSync(fd);
+    const text = readFileSync(path, 'utf8');
+    const line =
+      /^\{"level":40,"time":\d+,"address":"([0-9a-fA-F:.]+)","user":"(?:[^"\\]|\\.)*","mechanism":"[A-Z0-9-]+","reason":"[^"]*","msg":"authentication failed"\}$/;
+    const lines = text.trim().split('\n');
+    expect(lines.map((one) => line.exec(one)?.[1])).toEqual(users.map(() => '192.0.2.1'));
+    expect(text).not.toContain('hunter2');
   });
 
   it('let no more guesses through when they come all at once', async () => {

@@ -107,6 +107,16 @@ describe('signed tokens', () => {
     expect(await accounts.answer(bearer(jwt), HOST)).toEqual(accepted('ann@example.org'));
   });
 
+  it('that do not name their key are tried with all that fit', async () => {
+    const { accounts, now } = await withKeys([ec, other]);
+    const unnamed = (key: Key, payload = good(now())) =>
+      new SignJWT(payload).setProtectedHeader({ alg: key.alg }).sign(key.privateKey);
+    for (const key of [ec, other])
+      expect(await accounts.answer(bearer(await unnamed(key)), HOST)).toEqual(accepted('ann@example.org'));
+    expect(await accounts.answer(bearer(await unnamed(await makeKey('ES256', 'x'))), HOST)).toEqual(refused);
+    expect(await accounts.answer(bearer(await unnamed(other, { ...good(now()), aud: 'x' })), HOST)).toEqual(refused);
+  });
+
   it('take keys from a URL, and ask for them again when one is not there', async () => {
     let keys = [rsa];
     const server = await endpoint(() => [200, JSON.stringify({ keys: keys.map(({ jwk }) => jwk) })]);
