@@ -13,6 +13,7 @@ Usage: sluice [command] [options]
                                  look at and act on queued mail
   dkim generate <domain> <selector>
                                  make a signing key and print its DNS record
+  user add|passwd|remove|list    accounts that may submit mail
   --help, -h                     this text, or that of a command
   --version, -v                  the version
 
@@ -33,7 +34,7 @@ Example:
 
 const CHECK = `Usage: sluice check
 
-Checks the settings and the signing keys, and prints every value in effect and where it came from, secrets masked.
+Checks the settings, the signing keys, the accounts and the configuration file, and prints every value in effect and where it came from, secrets masked.
 Exits with 78 when something is wrong, one line for each mistake.
 
 Example:
@@ -76,12 +77,34 @@ Example:
   SLUICE_DKIM_DIR=./dkim sluice dkim generate example.org mail2026 --type ed25519
 `;
 
+const USER = `Usage: sluice user add <name> [--password-stdin] [--scram] [--cram] [--scrypt] [--file PATH]
+       sluice user passwd <name> [the same]
+       sluice user remove <name> [--file PATH]
+       sluice user list [--json] [--file PATH]
+
+Changes the accounts of SLUICE_AUTH_FILE (or --file); a running engine sees it within two seconds.
+
+  add               a new account; asks for its password twice, on a terminal without showing it
+  passwd            a new password; without options the account keeps the kinds of credentials it has
+  remove            take an account out
+  list              names and the mechanisms they can log in by
+  --password-stdin  the password is the first line of standard input
+  --scram           SCRAM-SHA-256 too: keys that are weaker than the hash where the file is stolen
+  --cram            CRAM-MD5 too: for clients that know nothing better; who has the file can log in with it
+  --scrypt          the hash by scrypt instead of argon2id
+  --json            one JSON object a line
+
+Example:
+  echo "$PASSWORD" | SLUICE_AUTH_FILE=/etc/sluice/accounts sluice user add ann@example.org --password-stdin
+`;
+
 const COMMANDS: ReadonlyMap<string, string> = new Map([
   ['start', START],
   ['check', CHECK],
   ['status', STATUS],
   ['queue', QUEUE],
   ['dkim', DKIM],
+  ['user', USER],
 ]);
 
 /** The help of a command, or the general one for anything else. */

@@ -2,13 +2,30 @@
 /**
  * The `sluice` command.
  *
- * Exit codes are those of sysexits: 0 done, 64 wrong use, 66 no such message, 69 the engine does not answer, 70 a
+ * Exit codes are those of sysexits: 0 done, 64 wrong use, 66 no such message or account, 69 the engine does not answer, 70 a
  * failure within, 73 a file cannot be made, 78 wrong configuration. Results go to standard output, everything else to
  * standard error.
  */
-import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { readAccountFile } from './accounts/account-file.js';
+import {
+  complain,
+  EX_CANTCREAT,
+  EX_CONFIG,
+  EX_NOINPUT,
+  EX_OK,
+  EX_SOFTWARE,
+  EX_UNAVAILABLE,
+  EX_USAGE,
+  expectArguments,
+  parse,
+  print,
+  UsageError,
+  wholeNumber,
+} from './cli-command.js';
 import { COMMAND_NAMES, helpOf } from './cli-help.js';
 import { messageLines, QUEUE_HEADING, queueLine, statusLines } from './cli-tables.js';
+import { user } from './cli-user.js';
+import { readConfigFile } from './config/config-file.js';
 import { describeSettings } from './config/describe-settings.js';
 import { loadProcessSettings } from './config/load-settings.js';
 import { schema } from './config/schema.js';
@@ -20,46 +37,9 @@ import { loadSigningKeys } from './message/dkim/key-store.js';
 import { connectUnix } from './net/unix-socket.js';
 import { VERSION } from './version.js';
 
-const EX_OK = 0;
-const EX_USAGE = 64;
-const EX_NOINPUT = 66;
-const EX_UNAVAILABLE = 69;
-const EX_SOFTWARE = 70;
-const EX_CANTCREAT = 73;
-const EX_CONFIG = 78;
 const DEFAULT_LIMIT = 100;
 
-/** Wrong use of the command line. */
-class UsageError extends Error {}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-function complain(line: string): void {
-  process.stderr.write(`sluice: ${line}\n`);
-}
-
-function parse<const O extends NonNullable<ParseArgsConfig['options']>>(args: readonly string[], options: O) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (thrown) {
-    throw new UsageError(messageOf(thrown));
-  }
-}
-
-/** Positionals by name; all must be there and no more. */
-function expectArguments(given: readonly string[], names: readonly string[]): void {
-  if (given.length < names.length) throw new UsageError(`<${names[given.length]}> is missing`);
-  if (given.length > names.length) throw new UsageError(`"${given[names.length]}" is one argument too many`);
-}
-
-function wholeNumber(text: string, option: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${option} "${text}" is not a whole number`);
-  return Number(text);
-}
-
-function check(args: readonly string[]): number {
+async function check(args: readonly string[]): Promise<number> {
   expectArguments(parse(args, {}).positionals, []);
   const loaded = loadProcessSettings();
   for (const line of describeSettings(schema, loaded)) print(line);
@@ -69,6 +49,22 @@ function check(args: readonly string[]): number {
     try {
       const keys = loadSigningKeys(loaded.settings.dkimDir, { warn: (line) => complain(`warning: ${line}`) });
       complain(`${keys.length} signing keys can be read`);
+    } catch (thrown) {
+      problems.push(messageOf(thrown));
+    }
+  }
+  try {
+    const { account } = readConfigFile(loaded.settings.configFile);
+    if (loaded.settings.configFile !== '')
+      complain(`the configuration file has settings for ${account.length} accounts`);
+  } catch (thrown) {
+    problems.push(messageOf(thrown));
+  }
+  if (loaded.settings.authFile !== '') {
+    try {
+      const { accounts, exposed } = await readAccountFile(loaded.settings.authFile);
+      complain(`${accounts.size} accounts can be read`);
+      if (exposed) complain('warning: every user of this machine can read the account file; chmod 600 it');
     } catch (thrown) {
       problems.push(messageOf(thrown));
     }
@@ -237,6 +233,8 @@ async function run(args: readonly string[]): Promise<number | undefined> {
       return queue(rest);
     case 'dkim':
       return dkim(rest);
+    case 'user':
+      return user(rest);
     default:
       throw new UsageError(`"${first}" is not a command; there are ${COMMAND_NAMES.join(', ')}`);
   }

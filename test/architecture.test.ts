@@ -27,7 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   net: ['core', 'smtp', 'memory', 'telemetry'],
   telemetry: ['core'],
   control: [],
-  config: ['core', 'message/header-rules', 'smtp/authentication'],
+  // What an account may do has one shape, in the configuration file and in the answers of account sources.
+  config: ['core', 'message/header-rules', 'smtp/authentication', 'accounts/account-settings'],
   // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
   workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/account-limits'],
 };

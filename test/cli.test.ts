@@ -46,7 +46,7 @@ describe('sluice', () => {
     expect(version).toEqual({ code: 0, out: `${JSON.parse(readFileSync('package.json', 'utf8')).version}\n`, err: '' });
     const general = await sluice(['--help']);
     expect(general.code).toBe(0);
-    for (const command of ['start', 'check', 'status', 'queue', 'dkim']) {
+    for (const command of ['start', 'check', 'status', 'queue', 'dkim', 'user']) {
       expect(general.out).toContain(`  ${command}`);
       const help = await sluice([command, '--help']);
       expect(help.code, command).toBe(0);

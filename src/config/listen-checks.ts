@@ -16,6 +16,8 @@ const ACCOUNT_SOURCES: ReadonlyMap<string, string> = new Map([
 
 /** Whether clients can authenticate at all. */
 export function hasAccounts(settings: Readonly<Record<string, unknown>>): boolean {
+  // By certificate (EXTERNAL), which the configuration file says whose they are.
+  if ((settings['tlsClientCa'] ?? '') !== '' && (settings['configFile'] ?? '') !== '') return true;
   return [...ACCOUNT_SOURCES.keys()].some((key) => {
     const value = settings[key];
     return value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);

@@ -10,10 +10,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { authProblems, authWarnings } from './auth-checks.js';
 import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
 import { nearestName } from './nearest-name.js';
 import { type Settings, schema } from './schema.js';
 import type { Machine, Schema, Setting, SettingsOf } from './setting.js';
+import { isWebUrl } from './url-type.js';
 import { isValue } from './value-type.js';
 
 /** Where a value came from: `default`, `environment`, `.env`, or the path of a secret's file. */
@@ -196,6 +198,7 @@ function crossCheck(settings: Settings, problems: string[]): void {
       proxies: settings.proxyNetworks.some(({ excluded }) => !excluded),
     }),
     ...tlsProblems(settings),
+    ...authProblems(settings),
   );
 }
 
@@ -205,7 +208,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
   const problems = [...loaded.problems];
   crossCheck(loaded.settings, problems);
   const spoolDir = resolve(cwd, loaded.settings.spoolDir);
-  const { controlSocket, dkimDir, tlsCert, tlsKey, tlsDir, tlsClientCa } = loaded.settings;
+  const { controlSocket, dkimDir, tlsCert, tlsKey, tlsDir, tlsClientCa, oauthJwks } = loaded.settings;
   const absolute = (path: string): string => (path === '' ? '' : resolve(cwd, path));
   const settings: Settings = {
     ...loaded.settings,
@@ -215,9 +218,13 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     tlsKey: absolute(tlsKey),
     tlsDir: absolute(tlsDir),
     tlsClientCa: absolute(tlsClientCa),
+    authFile: absolute(loaded.settings.authFile),
+    authCa: absolute(loaded.settings.authCa),
+    oauthJwks: isWebUrl(oauthJwks) ? oauthJwks : absolute(oauthJwks),
+    configFile: absolute(loaded.settings.configFile),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
-  return { ...loaded, settings, problems };
+  return { ...loaded, settings, problems, warnings: [...loaded.warnings, ...authWarnings(settings)] };
 }
 
 /** `loadSettings` for this process: its environment and working directory. */

@@ -4,6 +4,7 @@
  * Durations are milliseconds and sizes are bytes once parsed. A default is what suits a relay on a small server; what it
  * trades is beside it. The rows are kept by subject in the files imported here.
  */
+import { accountSettings, authFailureSettings, configFileSettings, oauthSettings } from './auth-settings.js';
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
@@ -15,6 +16,10 @@ export const schema = {
   ...identitySettings,
   ...relayingSettings,
   ...tlsSettings,
+  ...accountSettings,
+  ...authFailureSettings,
+  ...oauthSettings,
+  ...configFileSettings,
   ...limitsSettings,
   ...timesSettings,
   ...storageSettings,

@@ -57,6 +57,20 @@ export function senderNotAllowedReply(account: string, senders: readonly string[
   return makeReply(553, '5.7.1', `Sender address not allowed: account ${account} may send ${rights}`);
 }
 
+/** An account has used up `most` messages or recipients in any `span`; `wait`: until it has some again, s. */
+export function accountLimitReply(most: number, counted: string, span: string, wait: number): Reply {
+  return makeReply(
+    451,
+    '4.7.1',
+    `Account may send to no more now: ${most} ${counted} per ${span}, try again in ${wait} s`,
+  );
+}
+
+/** A message has more recipients than its account may ever send to at once. */
+export function accountRecipientsReply(most: number, span: string): Reply {
+  return makeReply(550, '5.5.3', `Too many recipients: this account may send to ${most} per ${span}`);
+}
+
 /** The table. */
 export const replies = {
   // In order

@@ -1,0 +1,47 @@
+/**
+ * What the commands of `sluice` have in common: exit codes of sysexits, output, arguments.
+ */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { messageOf } from './core/errors.js';
+
+export const EX_OK = 0;
+export const EX_USAGE = 64;
+export const EX_NOINPUT = 66;
+export const EX_UNAVAILABLE = 69;
+export const EX_SOFTWARE = 70;
+export const EX_CANTCREAT = 73;
+export const EX_CONFIG = 78;
+
+/** Wrong use of the command line. */
+export class UsageError extends Error {}
+
+/** A line of the result, on standard output. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** A line about anything else, on standard error. */
+export function complain(line: string): void {
+  process.stderr.write(`sluice: ${line}\n`);
+}
+
+/** @throws UsageError. */
+export function parse<const O extends NonNullable<ParseArgsConfig['options']>>(args: readonly string[], options: O) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (thrown) {
+    throw new UsageError(messageOf(thrown));
+  }
+}
+
+/** Positionals by name; all must be there and no more. @throws UsageError. */
+export function expectArguments(given: readonly string[], names: readonly string[]): void {
+  if (given.length < names.length) throw new UsageError(`<${names[given.length]}> is missing`);
+  if (given.length > names.length) throw new UsageError(`"${given[names.length]}" is one argument too many`);
+}
+
+/** @throws UsageError. */
+export function wholeNumber(text: string, option: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${option} "${text}" is not a whole number`);
+  return Number(text);
+}
