@@ -8,6 +8,7 @@ import type { ServerSessionOptions } from './server-options.js';
 /** Counts that go along when a session goes on in another thread; plain data. */
 export interface CarriedCounts {
   readonly errors: number;
+  readonly messages: number;
   readonly authFailures: number;
   readonly idleCommands: number;
 }
@@ -15,21 +16,22 @@ export interface CarriedCounts {
 export class SessionCounts {
   private readonly options: ServerSessionOptions;
   private errors: number;
+  private messages: number;
   private authFailures: number;
-  private messages = 0;
   /** Commands since the last accepted recipient or message. */
   private idleCommands: number;
 
   constructor(options: ServerSessionOptions, carried?: CarriedCounts) {
     this.options = options;
     this.errors = carried?.errors ?? 0;
+    this.messages = carried?.messages ?? 0;
     this.authFailures = carried?.authFailures ?? 0;
     this.idleCommands = carried?.idleCommands ?? 0;
   }
 
   get carried(): CarriedCounts {
-    const { errors, authFailures, idleCommands } = this;
-    return { errors, authFailures, idleCommands };
+    const { errors, messages, authFailures, idleCommands } = this;
+    return { errors, messages, authFailures, idleCommands };
   }
 
   /** A command came. */

@@ -125,6 +125,9 @@ describe('STARTTLS', () => {
     const { sent } = host;
     session.feed(Buffer.from('FOO\r\n'), 0, 5, 0);
     expect(host.sent.slice(sent.length)).toMatch(/^500 [^\r]*\r\n421 4\.7\.0/);
+    const busy = begun({ tls: 'optional' }, 'EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@accept.example>\r\nDATA\r\n.\r\n');
+    busy.say('FOO\r\n');
+    expect(busy.session.carried).toEqual({ errors: 1, messages: 1, authFailures: 0, idleCommands: 1 });
   });
 });
 
