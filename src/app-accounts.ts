@@ -35,7 +35,7 @@ export function accountHttp(settings: Settings): HttpRequester {
 }
 
 /**
- * Reads accounts, keys and the configuration file.
+ * Reads accounts, keys and the configuration file. `changed`: the account file was read again by itself.
  * @throws SluiceError `bad-account-file`, `bad-jwks`, `bad-config-file`: a mistake in one of them.
  */
 export async function openAccounts(
@@ -43,6 +43,7 @@ export async function openAccounts(
   log: AccountLog,
   http: HttpClient,
   clock: Clock,
+  changed: () => void = () => {},
 ): Promise<Accounts> {
   const configured = readConfigFile(settings.configFile).account;
   const sources: AccountSource[] = [];
@@ -61,6 +62,7 @@ export async function openAccounts(
       cacheTime: settings.authCache,
       checksAtOnce: settings.authHashChecks,
       lastForPasswords: settings.authUrl === '',
+      changed,
     });
     sources.push(file);
   }
@@ -101,14 +103,17 @@ export async function openAccounts(
   return accounts;
 }
 
-/** Reads accounts, keys and the configuration file anew; a mistake keeps the old and is logged. Never rejects. */
-export async function reloadAccounts(accounts: Accounts, settings: Settings, log: AccountLog): Promise<void> {
+/** Reads accounts, keys and the configuration file anew; a mistake keeps the old and is logged: false. Never rejects. */
+export async function reloadAccounts(accounts: Accounts, settings: Settings, log: AccountLog): Promise<boolean> {
+  let good = true;
   try {
     accounts.configure(readConfigFile(settings.configFile).account);
   } catch (error) {
     log.error({ reason: messageOf(error) }, 'the configuration file has a mistake, the old one stays in use');
+    good = false;
   }
   await accounts.reload();
+  return good;
 }
 
 async function tokenSource(settings: Settings, http: HttpClient, clock: Clock): Promise<TokenSource | null> {

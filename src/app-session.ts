@@ -33,6 +33,7 @@ export function sessionOptions(
     tls: canTls ? listener.tls : 'none',
     auth: mechanisms.length > 0 ? listener.auth : 'none',
     mechanisms,
+    authWithoutTls: settings.authWithoutTls,
     connectTimeout: settings.connectTimeout,
     commandTimeout: settings.commandTimeout,
     idleTimeout: settings.idleTimeout,

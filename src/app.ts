@@ -5,7 +5,10 @@
  * resolves, and main closes this App and starts another, which reads everything anew from disk.
  */
 
+import type { Accounts } from './accounts/accounts.js';
+import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { routing } from './app-routing.js';
 import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
@@ -17,14 +20,9 @@ import { QueueIdSource } from './core/queue-id.js';
 import { Delivery } from './delivery/delivery.js';
 import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
-import { Intake, type PrepareInline } from './intake/intake.js';
-import { PreparePool } from './intake/prepare-pool.js';
+import { Intake } from './intake/intake.js';
 import { SegmentPool } from './memory/segment-pool.js';
-import { ContentMemory } from './message/content-memory.js';
-import type { Canonicalization } from './message/dkim/body-hash.js';
-import { loadSigningKeys } from './message/dkim/key-store.js';
 import { rewriteEnvelope } from './message/header-rules.js';
-import { createPreparer } from './message/prepare.js';
 import { ConnectionCount } from './net/connection-count.js';
 import { DescriptorBudget } from './net/descriptor-budget.js';
 import { dial } from './net/dial.js';
@@ -35,17 +33,12 @@ import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
 import { QueuedMessage } from './queue/queued-message.js';
 import { Scheduler } from './queue/scheduler.js';
-import { replies } from './smtp/replies.js';
+import { type Reply, replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
 import type { Log } from './telemetry/log.js';
 import { VERSION } from './version.js';
-
-interface Preparation {
-  readonly inline: PrepareInline | null;
-  readonly pool: PreparePool | null;
-}
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
@@ -65,6 +58,8 @@ export class App {
   private fail: (error: SluiceError) => void = () => {};
   private front: Front | null = null;
   private certificates: CertificateStore | null = null;
+  private accounts!: Accounts;
+  private closeHttp: () => void = () => {};
   private spool!: Spool;
   private scheduler!: Scheduler;
   private delivery!: Delivery;
@@ -109,14 +104,19 @@ export class App {
 
   /** Reads signing keys, certificates and accounts anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
-    const [keys, certificates] = await Promise.all([this.reloadKeys(), this.certificates?.reload() ?? true]);
-    return keys && certificates;
+    const [keys, certificates, accounts] = await Promise.all([
+      this.reloadKeys(),
+      this.certificates?.reload() ?? true,
+      reloadAccounts(this.accounts, this.settings, this.log),
+    ]);
+    this.renewSessions();
+    return keys && certificates && accounts;
   }
 
   private reloadKeys(): boolean {
     const old = this.preparation.pool;
     try {
-      this.preparation = this.prepare();
+      this.preparation = preparation(this.settings, this.segments, this.log);
     } catch (error) {
       this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
       return false;
@@ -152,6 +152,8 @@ export class App {
   async close(): Promise<void> {
     await this.front?.close();
     this.certificates?.close();
+    await this.accounts?.close();
+    this.closeHttp();
     this.wheel.stop();
     this.scheduler?.stop();
     await this.delivery?.drain(0);
@@ -188,7 +190,7 @@ export class App {
 
   private async open(): Promise<void> {
     const { settings, segments, events } = this;
-    this.preparation = this.prepare();
+    this.preparation = preparation(settings, segments, this.log);
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
     const spool = await openSpool({
@@ -202,6 +204,9 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
+    const http = accountHttp(settings);
+    this.closeHttp = () => http.close();
+    this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const route = routing(settings, clock, () => this.front?.ports ?? []);
     this.closeRouting = route.close;
     const ids = new QueueIdSource();
@@ -254,14 +259,14 @@ export class App {
       segments,
       relayDomains: new Set(settings.relayDomains),
     });
-    const rules = this.rules();
+    const rules = headerRules(settings);
     this.intake = new Intake({
       spool,
       clock,
       ids,
       events,
-      admitAccount: () => null,
-      dkimKeyOf: () => '',
+      admitAccount: (account, recipients) => this.admitAccount(account, recipients),
+      dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({
         inline: this.preparation.inline,
@@ -295,62 +300,31 @@ export class App {
       events: this.events,
       admission: this.admission,
       intake: this.intake,
-      authenticator: { answer: async () => ({ kind: 'refused', reply: 'authUnavailable' }) },
+      authenticator: this.accounts,
       sessions: () => this.sessions(),
-      limitOf: () => null,
+      limitOf: (account) =>
+        account === '' ? null : (this.accounts.blockedUntil(account, systemClock.wall())?.reply ?? null),
       room: () => this.spool.usage().availableBytes,
     });
-    this.certificates?.subscribe(() => this.front?.configure(sessionConfig(settings, this.sessions())));
+    this.certificates?.subscribe(() => this.renewSessions());
     await this.front.listen();
   }
 
   private sessions(): Sessions {
-    return { material: this.certificates?.material ?? null, mechanisms: [] };
+    return { material: this.certificates?.material ?? null, mechanisms: this.accounts.mechanisms };
   }
 
-  private rules() {
-    const { settings } = this;
-    return {
-      remove: settings.headerRemove,
-      replace: settings.headerReplace,
-      add: settings.headerAdd,
-      rewriteFields: settings.rewriteFields,
-      rewriteDomains: settings.rewriteDomains,
-    };
+  /** Connections from now on get what holds now. */
+  private renewSessions(): void {
+    this.front?.configure(sessionConfig(this.settings, this.sessions()));
   }
 
-  /** Keys and rules as they are now. Without keys there is nothing to hash, and a hop to a worker costs more than the work. */
-  private prepare(): Preparation {
-    const { settings, segments } = this;
-    const [header, body] = settings.dkimCanonicalization.split('/') as [Canonicalization, Canonicalization];
-    const keys =
-      settings.dkimDir === ''
-        ? []
-        : loadSigningKeys(settings.dkimDir, {
-            headerCanonicalization: header,
-            bodyCanonicalization: body,
-            warn: (line) => this.log.warn({}, line),
-          });
-    const config = {
-      hostname: settings.hostname,
-      rules: this.rules(),
-      keys,
-      maxHeaderSize: settings.maxHeaderSize,
-      maxHops: settings.maxHops,
-    };
-    if (keys.length === 0) {
-      const preparer = createPreparer(config);
-      const memory = new ContentMemory(segments.shared, segments.segmentSize);
-      return { inline: (request) => preparer.prepare(request, memory), pool: null };
-    }
-    const pool = new PreparePool({
-      threads: settings.workers,
-      shared: segments.shared,
-      segmentSize: segments.segmentSize,
-      config,
-      onThreadLost: (reason) => this.log.error({ reason }, 'a worker thread was lost and replaced'),
-    });
-    return { inline: null, pool };
+  /** Books a message to an account; over a limit its next MAIL is refused without the message. */
+  private admitAccount(account: string, recipients: number): Reply | null {
+    const refusal = this.accounts.admit(account, recipients, systemClock.wall());
+    if (refusal === null) return null;
+    if (Number.isFinite(refusal.until)) this.front?.limit(account, refusal.reply, refusal.until);
+    return refusal.reply;
   }
 
   private failed(error: unknown): void {

@@ -122,7 +122,7 @@ class Engine {
   }
 
   private async reload(): Promise<void> {
-    if ((await this.app?.reload()) === true) this.log.info({}, 'signing keys and certificates read again');
+    if ((await this.app?.reload()) === true) this.log.info({}, 'signing keys, certificates and accounts read again');
   }
 
   private explain(error: unknown): number {

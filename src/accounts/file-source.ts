@@ -30,6 +30,8 @@ export interface FileSourceOptions {
   readonly checksAtOnce: number;
   /** No other source is asked about passwords of users this one does not know. */
   readonly lastForPasswords: boolean;
+  /** The file was changed and read again: mechanisms may be others. */
+  changed?(): void;
 }
 
 const MAX_WAITING = 1000;
@@ -56,8 +58,13 @@ export class FileSource implements AccountSource {
     this.file = file;
     this.noHash = dummyHash(file.usualHash ?? USUAL_HASH);
     this.unwatch = watchedFile(options.path, () => {
-      this.reload().catch((error: unknown) =>
-        options.log.error({ reason: messageOf(error) }, 'the account file has a mistake, the old accounts stay in use'),
+      this.reload().then(
+        () => options.changed?.(),
+        (error: unknown) =>
+          options.log.error(
+            { reason: messageOf(error) },
+            'the account file has a mistake, the old accounts stay in use',
+          ),
       );
     });
     this.remark();

@@ -1,0 +1,66 @@
+/**
+ * How accepted messages are prepared, as the settings say: rules, Received, signatures, on which threads.
+ */
+import type { Settings } from './config/schema.js';
+import type { PrepareInline } from './intake/intake.js';
+import { PreparePool } from './intake/prepare-pool.js';
+import type { SegmentPool } from './memory/segment-pool.js';
+import { ContentMemory } from './message/content-memory.js';
+import type { Canonicalization } from './message/dkim/body-hash.js';
+import { loadSigningKeys } from './message/dkim/key-store.js';
+import type { HeaderRules } from './message/header-rules.js';
+import { createPreparer } from './message/prepare.js';
+import type { Log } from './telemetry/log.js';
+
+/** One of the two is there. */
+export interface Preparation {
+  readonly inline: PrepareInline | null;
+  readonly pool: PreparePool | null;
+}
+
+/** What is changed in every message. */
+export function headerRules(settings: Settings): HeaderRules {
+  return {
+    remove: settings.headerRemove,
+    replace: settings.headerReplace,
+    add: settings.headerAdd,
+    rewriteFields: settings.rewriteFields,
+    rewriteDomains: settings.rewriteDomains,
+  };
+}
+
+/**
+ * Keys and rules as they are now. Without keys there is nothing to hash, and a hop to a worker costs more than the work.
+ * @throws SluiceError `bad-dkim-key`.
+ */
+export function preparation(settings: Settings, segments: SegmentPool, log: Log): Preparation {
+  const [header, body] = settings.dkimCanonicalization.split('/') as [Canonicalization, Canonicalization];
+  const keys =
+    settings.dkimDir === ''
+      ? []
+      : loadSigningKeys(settings.dkimDir, {
+          headerCanonicalization: header,
+          bodyCanonicalization: body,
+          warn: (line) => log.warn({}, line),
+        });
+  const config = {
+    hostname: settings.hostname,
+    rules: headerRules(settings),
+    keys,
+    maxHeaderSize: settings.maxHeaderSize,
+    maxHops: settings.maxHops,
+  };
+  if (keys.length === 0) {
+    const preparer = createPreparer(config);
+    const memory = new ContentMemory(segments.shared, segments.segmentSize);
+    return { inline: (request) => preparer.prepare(request, memory), pool: null };
+  }
+  const pool = new PreparePool({
+    threads: settings.workers,
+    shared: segments.shared,
+    segmentSize: segments.segmentSize,
+    config,
+    onThreadLost: (reason) => log.error({ reason }, 'a worker thread was lost and replaced'),
+  });
+  return { inline: null, pool };
+}
