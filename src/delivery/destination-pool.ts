@@ -266,7 +266,10 @@ export class DestinationPool implements ConnectionOwner {
       if (this.resolved !== null || found.kind === 'hosts')
         this.resolveAgain = this.environment.clock.now() + MIN_RESOLVE_INTERVAL;
       if (found.kind === 'hosts') this.adopt(found);
-      else if (this.resolved === null || !found.temporary) this.refuseAll(found);
+      else {
+        if (found.forbidden === true) this.forget();
+        if (this.resolved === null || !found.temporary) this.refuseAll(found);
+      }
       // A site that was known goes on with what is known while the name servers are out.
       this.dispatch();
       if (this.isEmpty) this.environment.poolEmpty(this);
@@ -285,6 +288,13 @@ export class DestinationPool implements ConnectionOwner {
       return state;
     });
     this.resolved = found;
+  }
+
+  /** No host known from before may be used; those that rest without a job are closed. */
+  private forget(): void {
+    this.resolved = null;
+    this.order = [];
+    for (const connection of [...this.all.keys()]) if (connection.free) connection.quit();
   }
 
   private refuseAll(failure: Extract<SiteHosts, { kind: 'failed' }>): void {

@@ -3,6 +3,7 @@
  * hosts of a domain in order of preference.
  */
 import type { MailHostResolver } from './mx-resolver.js';
+import type { MxSecurity } from './mx-security.js';
 import { opportunistic, type TlsPolicy } from './tls-policy.js';
 
 /** One host and port with the addresses to try. */
@@ -18,6 +19,8 @@ export interface SiteHost {
   readonly limit: number;
   /** How safely it must be reached. */
   readonly tls: TlsPolicy;
+  /** That mail for the destination may go to this host is certain: configured, or found by a validated way. */
+  readonly foundSecurely?: boolean;
 }
 
 export type SiteHosts =
@@ -31,7 +34,14 @@ export type SiteHosts =
       /** Engine clock ms until which this holds. */
       readonly expires: number;
     }
-  | { readonly kind: 'failed'; readonly temporary: boolean; readonly enhanced: string; readonly reason: string };
+  | {
+      readonly kind: 'failed';
+      readonly temporary: boolean;
+      readonly enhanced: string;
+      readonly reason: string;
+      /** Hosts known from before must not be used either: a policy forbids them. */
+      readonly forbidden?: boolean;
+    };
 
 /** Finds the hosts of one destination. Never rejects. */
 export interface Site {
@@ -70,6 +80,7 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
             weight: upstream.weight,
             limit: upstream.pool,
             tls: opportunistic(upstream.host),
+            foundSecurely: true,
           });
         } catch (error) {
           reason = error instanceof Error ? error.message : String(error);
@@ -82,23 +93,37 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
   };
 }
 
-/** The mail hosts of a recipient domain (RFC 5321 section 5). `connections`: most to the destination. */
-export function mailSite(domain: string, resolver: MailHostResolver, port: number, connections: number): Site {
+/**
+ * The mail hosts of a recipient domain (RFC 5321 section 5), as far as its policies let them be used (RFC 7672, RFC 8461).
+ * `connections`: most to the destination. A domain whose policies leave no host is tried again later, never given up for
+ * that (RFC 8461 section 5).
+ */
+export function mailSite(
+  domain: string,
+  resolver: MailHostResolver,
+  security: MxSecurity,
+  port: number,
+  connections: number,
+): Site {
   return {
     async resolve() {
       const found = await resolver.resolve(domain);
       if (found.kind === 'failed') return found;
-      const hosts = found.hosts.flatMap((host) =>
+      const secured = await security.secure(domain, found);
+      if (secured.hosts.length === 0 && secured.refusal !== null)
+        return { kind: 'failed', temporary: true, forbidden: true, ...secured.refusal };
+      const hosts = secured.hosts.flatMap(({ host, tls, foundSecurely }) =>
         host.addresses.map((address) => ({
           name: host.name,
           address,
           port,
           weight: 1,
           limit: connections,
-          tls: opportunistic(host.name),
+          tls,
+          foundSecurely,
         })),
       );
-      return { kind: 'hosts', hosts, order: 'preference', limit: connections, expires: found.expires };
+      return { kind: 'hosts', hosts, order: 'preference', limit: connections, expires: secured.expires };
     },
   };
 }

@@ -13,6 +13,17 @@ export interface TlsaRecord {
   readonly certificate: Buffer;
 }
 
+/** A policy as reports name it (RFC 8460 section 4.4). */
+export interface ReportedPolicy {
+  readonly type: 'tlsa' | 'sts' | 'no-policy-found';
+  /** Whose policy: the domain of MTA-STS, the TLSA base domain of DANE. */
+  readonly domain: string;
+  /** The policy's lines, or its TLSA records. */
+  readonly text: readonly string[];
+  /** Host patterns of MTA-STS. */
+  readonly mx: readonly string[];
+}
+
 /** What TLS to one host has to be like. */
 export interface TlsPolicy {
   /**
@@ -43,6 +54,8 @@ export interface TlsPolicy {
   readonly key: string;
   /** Where the policy comes from; names the policy in reports and log lines. */
   readonly source: 'setting' | 'default' | 'mta-sts' | 'dane';
+  /** What to report results under; absent: they are reported to nobody. */
+  readonly reported?: ReportedPolicy;
 }
 
 /** What is known of TLS once it stands. */
