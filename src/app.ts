@@ -6,7 +6,8 @@
  */
 
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
-import { routing } from './app-routing.js';
+import { reporting, routing } from './app-routing.js';
+import { securityHost } from './app-security.js';
 import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
@@ -72,7 +73,7 @@ export class App {
   private admission!: Admission;
   private preparation!: Preparation;
   private commands!: QueueCommands;
-  private closeRouting: () => void = () => {};
+  private closeRouting: () => Promise<void> = async () => {};
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -156,7 +157,7 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    this.closeRouting();
+    await this.closeRouting();
     await this.spool?.close();
   }
 
@@ -202,8 +203,10 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
-    const route = routing(settings, clock, () => this.front?.ports ?? []);
+    const host = securityHost(events, this.log, segments, () => this.intake);
+    const route = routing(settings, clock, () => this.front?.ports ?? [], host);
     this.closeRouting = route.close;
+    await route.open();
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
       spool,
@@ -243,7 +246,7 @@ export class App {
         maxRecipients: settings.upstreamMaxRecipients,
         // It doubles up to 64 times this, which must not be later than mail is due again.
         hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
-        events,
+        events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
       },
       this.scheduler,

@@ -35,8 +35,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Types only, which leave nothing at run time: a room may name the shapes it is handed. */
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   message: ['workers/contract'],
-  // Delivery and security declare what they need of connections; net provides it and app.ts binds them.
-  net: ['delivery/wire', 'delivery/tls-policy', 'security/web', 'workers/session-contract'],
+  // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
+  net: ['delivery/wire', 'delivery/tls-policy', 'workers/session-contract'],
 };
 /** Entries of the process: nobody imports them but one another. */
 const ENTRIES = ['app.js', 'main.js', 'cli.js'];

@@ -222,6 +222,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     authCa: absolute(loaded.settings.authCa),
     oauthJwks: isWebUrl(oauthJwks) ? oauthJwks : absolute(oauthJwks),
     configFile: absolute(loaded.settings.configFile),
+    mtaStsCa: absolute(loaded.settings.mtaStsCa),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return { ...loaded, settings, problems, warnings: [...loaded.warnings, ...authWarnings(settings)] };

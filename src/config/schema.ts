@@ -8,6 +8,7 @@ import { accountSettings, authFailureSettings, configFileSettings, oauthSettings
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
 
@@ -24,6 +25,7 @@ export const schema = {
   ...timesSettings,
   ...storageSettings,
   ...deliverySettings,
+  ...securitySettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,

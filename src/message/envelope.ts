@@ -26,6 +26,12 @@ export interface Recipient {
   readonly originalRecipient: string;
 }
 
+/**
+ * `Origin.protocol` of TLS reports, which are made here: they get through whatever the TLS policies of their domain say
+ * (RFC 8460 section 3), since those may be what fails.
+ */
+export const REPORT_PROTOCOL = 'TLSRPT';
+
 /** Where a message came from; for Received, logs and rules. */
 export interface Origin {
   readonly clientAddress: string;

@@ -8,12 +8,12 @@
  * Limits: policies known, failures remembered, fetches in the background at once. One domain is looked at once at a time.
  */
 import type { Clock } from '../core/clock.js';
+import type { HttpClient } from '../core/http.js';
 import type { MailDnsResult } from '../delivery/mail-dns.js';
 import type { StateFile } from './state-file.js';
 import { type KnownPolicy, StsCache } from './sts-cache.js';
 import { fetchStsPolicy, type StsProblem } from './sts-fetch.js';
 import { announcedId, type StsPolicy } from './sts-policy.js';
-import type { Web } from './web.js';
 
 /** TXT records, never rejecting. */
 export interface TextDns {
@@ -31,7 +31,9 @@ export interface StsAnswer {
 
 export interface StsPoliciesOptions {
   readonly dns: TextDns;
-  readonly web: Web;
+  readonly http: HttpClient;
+  /** Of policy hosts; 443 but in tests. */
+  readonly port: number;
   readonly clock: Clock;
   /** Where policies outlive a restart; absent: they do not. Its snapshot is `StsPolicies.snapshot`. */
   readonly file?: StateFile;
@@ -151,10 +153,10 @@ export class StsPolicies {
 
   /** Fetches unless that failed a short while ago. */
   private async fetch(domain: string, id: string, usedAt?: number): Promise<KnownPolicy | StsProblem> {
-    const { clock, web } = this.options;
+    const { clock, http, port } = this.options;
     const last = this.failures.get(domain);
     if (last !== undefined && last.id === id && last.until > clock.now()) return last.problem;
-    const fetched = await fetchStsPolicy(web, domain);
+    const fetched = await fetchStsPolicy(http, domain, port);
     const now = clock.now();
     this.failures.delete(domain);
     if ('kind' in fetched) {

@@ -48,7 +48,9 @@ function targetOf(uri: string): ReportTarget | undefined {
   }
   if (/^https:\/\//i.test(uri) && URL.canParse(uri)) {
     const url = new URL(uri);
-    return url.username === '' && url.password === '' ? { kind: 'https', url: url.href } : undefined;
+    // An address instead of a name would pass by the look-up, which knows what is not others'.
+    const named = /[a-z]$/i.test(url.hostname);
+    return named && url.username === '' && url.password === '' ? { kind: 'https', url: url.href } : undefined;
   }
   return undefined;
 }

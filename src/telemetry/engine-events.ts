@@ -45,6 +45,8 @@ export class EngineEvents {
   handshakesFailed = 0;
   /** Messages whose reply was lost, so that they may be delivered twice. */
   uncertainCount = 0;
+  /** Policies of recipient domains (MTA-STS, DANE) that could not be kept to or had. */
+  policyFailures = 0;
   private readonly log: Log;
   private readonly clock: Clock;
 
@@ -153,6 +155,16 @@ export class EngineEvents {
 
   sessionThreadLost(reason: string): void {
     this.log.error({ reason }, 'a session thread was lost and is replaced');
+  }
+
+  policyFailed(
+    domain: string,
+    failure: { readonly kind: string; readonly host: string; readonly reason: string; readonly forbids: boolean },
+  ): void {
+    this.policyFailures++;
+    const { kind, host, reason, forbids } = failure;
+    const line = forbids ? 'a policy forbids a mail host' : 'a policy of a domain could not be kept to or had';
+    this.log.warn({ domain, kind, host, reason }, line);
   }
 
   hostFailed(host: { readonly name: string; readonly address: string; readonly port: number }, reason: string): void {
