@@ -123,7 +123,8 @@ export class DestinationPool implements ConnectionOwner {
   }
 
   jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
-    const outcome = ownOutcome('failed', refusal.enhanced, refusal.reason, connection.host.name);
+    const kind = refusal.temporary === true ? 'deferred' : 'failed';
+    const outcome = ownOutcome(kind, refusal.enhanced, refusal.reason, connection.host.name);
     this.conclude(
       connection,
       job,

@@ -15,8 +15,9 @@ import type { PeerReply } from '../smtp/reply-parser.js';
 import type { StoredContent } from '../spool/spool.js';
 import { isReady, transferContent } from './content-transfer.js';
 import { prepareTransaction } from './prepare-transaction.js';
+import type { HopSecurity } from './require-tls.js';
 import type { SiteHost } from './site.js';
-import type { TlsFailure } from './tls-policy.js';
+import type { TlsFailure, TlsState } from './tls-policy.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 import type { Dial, Wire, WireEvents } from './wire.js';
 
@@ -52,6 +53,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   readonly session: ClientSession;
   /** Became usable at some time: the greeting is over. */
   established = false;
+  /** What TLS it has, null while or where it has none. */
+  tls: TlsState | null = null;
   job: DeliveryJob | null = null;
   /** When the job began, engine clock ms. */
   jobBegan = 0;
@@ -102,7 +105,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.job = job;
     this.jobBegan = this.clock.now();
     this.idleDeadline = Number.POSITIVE_INFINITY;
-    const step = planTransaction(envelope, job.recipients, envelope.content, this.session.capabilities, undefined);
+    const { capabilities } = this.session;
+    const step = planTransaction(envelope, job.recipients, envelope.content, capabilities, undefined, this.hop);
     if (step.kind === 'plan') this.begin(step.plan, content, envelope.content);
     else if (step.kind === 'refused') this.refuse(step.refusal);
     else this.deliverAfterLook(job);
@@ -152,7 +156,9 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     drain?.(true);
   }
 
-  secured(): void {}
+  secured(state: TlsState): void {
+    this.tls = state;
+  }
 
   tlsFailed(failure: TlsFailure): void {
     this.lost(failure.reason);
@@ -236,6 +242,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.session.begin(plan, this.clock.now());
   }
 
+  private get hop(): HopSecurity {
+    return { tls: this.tls, foundSecurely: this.host.foundSecurely === true };
+  }
+
   private refuse(refusal: PlanRefusal): void {
     const job = this.job!;
     this.job = null;
@@ -243,7 +253,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 
   private deliverAfterLook(job: DeliveryJob): void {
-    prepareTransaction(job, this.session.capabilities)
+    prepareTransaction(job, this.session.capabilities, this.hop)
       .then((prepared) => {
         if (this.job !== job) return;
         if ('refusal' in prepared) this.refuse(prepared.refusal);

@@ -17,6 +17,9 @@ export interface Capabilities {
   /** RCPTMAX and MAILMAX of RFC 9422, 0 when not named. */
   readonly maxRecipients: number;
   readonly maxMessages: number;
+  readonly startTls: boolean;
+  /** REQUIRETLS (RFC 8689); only what is said under TLS counts. */
+  readonly requireTls: boolean;
 }
 
 /** A host that knows only HELO. */
@@ -46,6 +49,8 @@ export function parseCapabilities(lines: readonly string[]): Capabilities {
     mtPriority: keywords.has('MT-PRIORITY'),
     maxRecipients: count(limits.get('RCPTMAX')),
     maxMessages: count(limits.get('MAILMAX')),
+    startTls: keywords.has('STARTTLS'),
+    requireTls: keywords.has('REQUIRETLS'),
   };
 }
 
