@@ -71,7 +71,8 @@ export class MxPolicies implements MxSecurity {
       const judged = this.judge(domain, found.hosts[i]!, found.authenticated, answers[i]!, known.policy);
       if ('tls' in judged) hosts.push(judged);
       // Where look-ups failed the next attempt may well go through: that reason goes before the other.
-      else if (refusal === null || judged.enhanced === LOOKUP_FAILED) refusal = judged;
+      else if (refusal === null || (refusal.enhanced === NOT_NAMED && judged.enhanced === LOOKUP_FAILED))
+        refusal = judged;
     }
     const expires = answers.reduce((least, answer) => Math.min(least, answer.expires), known.expires);
     return { hosts, refusal, expires: Math.min(found.expires, expires) };
