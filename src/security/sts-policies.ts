@@ -60,8 +60,9 @@ const IDLE = 14 * DAY;
 const MIN_BACKOFF = 5 * MINUTE;
 const MAX_BACKOFF = 4 * 60 * MINUTE;
 const MAX_REFRESHES = 4;
-/** How long an answer from an absent record stands at least, ms: the TTL of a failure is a few seconds. */
+/** How long an answer stands at least, ms: a record that cannot be had is no reason to look for hosts all the time. */
 const MIN_ANSWER = 1000;
+const MIN_ANSWER_FAILED = MINUTE;
 
 export class StsPolicies {
   private readonly options: StsPoliciesOptions;
@@ -132,7 +133,7 @@ export class StsPolicies {
     const { clock } = this.options;
     const record = await this.recordOf(domain);
     const known = this.cache.use(domain, clock.now());
-    const expires = Math.max(record.expires, clock.now() + MIN_ANSWER);
+    const { expires } = record;
     if (record.id === undefined || record.id === known?.id) return answer(known, null, expires);
     const fetched = await this.fetch(domain, record.id);
     if ('policy' in fetched) return answer(fetched, null, expires);
@@ -143,7 +144,11 @@ export class StsPolicies {
   /** The announced id, undefined when none can be read. */
   private async recordOf(domain: string): Promise<{ readonly id: string | undefined; readonly expires: number }> {
     const found = await this.options.dns.query(`_mta-sts.${domain}`, 'TXT');
-    return { id: found.kind === 'records' ? announcedId(found.records) : undefined, expires: found.expires };
+    const least = found.kind === 'failed' && found.temporary ? MIN_ANSWER_FAILED : MIN_ANSWER;
+    return {
+      id: found.kind === 'records' ? announcedId(found.records) : undefined,
+      expires: Math.max(found.expires, this.options.clock.now() + least),
+    };
   }
 
   private async renew(known: KnownPolicy): Promise<void> {

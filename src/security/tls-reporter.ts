@@ -32,6 +32,8 @@ export interface TlsReporterOptions {
 }
 
 const MINUTE = 60_000;
+/** After the start, when the engine listens; for what an earlier run left. */
+const FIRST = 3000;
 const MAX_DELAY = 4 * 60 * MINUTE;
 const MIN_BACKOFF = 5 * MINUTE;
 const GIVE_UP = DAY;
@@ -48,6 +50,7 @@ export class TlsReporter {
   private readonly options: TlsReporterOptions;
   private readonly waiting = new Set<WaitingReport>();
   private timer: NodeJS.Timeout | null = null;
+  private first: NodeJS.Timeout | null = null;
   private busy: Promise<void> | null = null;
   private closed = false;
 
@@ -67,6 +70,8 @@ export class TlsReporter {
     }
     this.timer = setInterval(() => void this.tick(), MINUTE);
     this.timer.unref();
+    this.first = setTimeout(() => void this.tick(), FIRST);
+    this.first.unref();
     return kept === null || state !== null;
   }
 
@@ -74,6 +79,7 @@ export class TlsReporter {
   async close(): Promise<void> {
     this.closed = true;
     if (this.timer !== null) clearInterval(this.timer);
+    if (this.first !== null) clearTimeout(this.first);
     await this.options.file?.close();
   }
 
