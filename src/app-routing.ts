@@ -9,7 +9,7 @@ import { SluiceError } from './core/errors.js';
 import type { DeliveryEvents } from './delivery/delivery.js';
 import { DnsMailHostResolver } from './delivery/mail-host-resolver.js';
 import { mailSite, type Site, upstreamSite } from './delivery/site.js';
-import { type Envelope, REPORT_PROTOCOL, type Recipient } from './message/envelope.js';
+import type { Envelope, Recipient } from './message/envelope.js';
 import { DnsClient } from './net/dns-client.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
 import { asciiDomain } from './smtp/address.js';
@@ -28,8 +28,8 @@ export interface Routing {
 /** The one destination of a relay with upstreams. */
 const UPSTREAM = 'upstream';
 
-/** In front of the domain in the destination of TLS reports, which have connections of their own. */
-const REPORT = 'tls-report:';
+/** In front of the domain in the destination of mail that TLS policies do not hold: it has connections of its own. */
+const TLS_OPTIONAL = 'tls-optional:';
 
 /**
  * Builds the routing. `ports`: those we listen on, once we do.
@@ -70,13 +70,13 @@ export function routing(settings: Settings, clock: Clock, ports: () => readonly 
   const security = deliverySecurity(settings, clock, dns, host);
   const { mxPort, mxConnections } = settings;
   return {
-    destinationOf: ({ address }, { origin }) => {
+    destinationOf: ({ address }, { tlsOptional }) => {
       const domain = asciiDomain(address.slice(address.lastIndexOf('@') + 1));
-      return origin.protocol === REPORT_PROTOCOL ? `${REPORT}${domain}` : domain;
+      return tlsOptional === true ? `${TLS_OPTIONAL}${domain}` : domain;
     },
     siteOf: (destination) =>
-      destination.startsWith(REPORT)
-        ? mailSite(destination.slice(REPORT.length), resolver, security.mxWithoutPolicies, mxPort, mxConnections)
+      destination.startsWith(TLS_OPTIONAL)
+        ? mailSite(destination.slice(TLS_OPTIONAL.length), resolver, security.mxWithoutPolicies, mxPort, mxConnections)
         : mailSite(destination, resolver, security.mx, mxPort, mxConnections),
     tlsResult: security.tlsResult,
     open: () => security.open(),

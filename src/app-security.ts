@@ -11,7 +11,6 @@ import type { MxSecurity } from './delivery/mx-security.js';
 import type { Intake } from './intake/intake.js';
 import { submitLocally } from './intake/local-submission.js';
 import type { SegmentPool } from './memory/segment-pool.js';
-import { REPORT_PROTOCOL } from './message/envelope.js';
 import type { DnsClient } from './net/dns-client.js';
 import { dnsLookup } from './net/dns-lookup.js';
 import { HttpRequester } from './net/http-request.js';
@@ -41,14 +40,13 @@ export function securityHost(
   return {
     policyFailed: (domain, failure) => events.policyFailed(domain, failure),
     log: (level, fields, line) => log[level](fields, line),
-    submitReport: (from, to, content) =>
-      submitLocally(intake(), segments, { from, to, content, protocol: REPORT_PROTOCOL }),
+    submitReport: (from, to, content) => submitLocally(intake(), segments, { from, to, content }),
   };
 }
 
 export interface DeliverySecurity {
   readonly mx: MxSecurity;
-  /** For mail that gets through whatever policies say. */
+  /** For mail whose sender wants it sent whatever policies of its domains say; the setting of our own holds. */
   readonly mxWithoutPolicies: MxSecurity;
   readonly tlsResult: DeliveryEvents['tlsResult'];
   /** Takes in what an earlier run knew; the spool's directory must be there. Never rejects. */
@@ -124,18 +122,19 @@ export function deliverySecurity(
       ...common,
       sts: null,
       dane: false,
-      mode: settings.mxTls === 'none' ? 'none' : 'opportunistic',
+      mode: settings.mxTls,
       policyFailed: () => {},
     }),
     tlsResult: (destination, at, result) => reporter?.results.connection(destination, at, result),
     async open() {
+      if (settings.dane === 'auto' && settings.dnssecServers.length > 0 && !dns.seesDnssec)
+        warn({}, 'DANE is not used: not all DNS servers are on loopback or in SLUICE_DNSSEC_SERVERS');
       await opened(sts, 'mta-sts.json');
       await opened(reporter, 'tls-reports.json');
     },
     async close() {
+      await Promise.all([sts?.close(), reporter?.close()]);
       http.close();
-      await sts?.close();
-      await reporter?.close();
     },
   };
 }

@@ -13,6 +13,7 @@ import type { PeerReply } from '../smtp/reply-parser.js';
 import type { PoolEnvironment } from './delivery.js';
 import { HostState, pickBalanced, pickPreferred } from './host-state.js';
 import type { Site, SiteHosts } from './site.js';
+import { asksForMore } from './tls-policy.js';
 import type { PlanRefusal } from './transaction-plan.js';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.js';
 import { isTooManyRecipients, outcomeOf, ownOutcome } from './verdicts.js';
@@ -223,7 +224,9 @@ export class DestinationPool implements ConnectionOwner {
     const most =
       maxMessages > 0 ? Math.min(maxMessages, environment.messagesPerConnection) : environment.messagesPerConnection;
     const worn =
-      session.transactions >= most || environment.clock.now() - connection.openedAt >= environment.connectionAge;
+      session.transactions >= most ||
+      environment.clock.now() - connection.openedAt >= environment.connectionAge ||
+      asksForMore(this.stateOf(connection).site.tls, connection.host.tls);
     if (worn || environment.draining) {
       connection.quit();
       this.dispatch();
@@ -285,6 +288,8 @@ export class DestinationPool implements ConnectionOwner {
         state = new HostState(host);
         this.states.set(key, state);
       }
+      // Connections from before the host's policy are no more use once they rest; others end with their job.
+      if (asksForMore(host.tls, state.site.tls)) for (const connection of [...state.idle]) connection.quit();
       state.site = host;
       return state;
     });
@@ -294,6 +299,7 @@ export class DestinationPool implements ConnectionOwner {
   /** No host known from before may be used; those that rest without a job are closed. */
   private forget(): void {
     this.resolved = null;
+    this.resolveAgain = 0;
     this.order = [];
     for (const connection of [...this.all.keys()]) if (connection.free) connection.quit();
   }

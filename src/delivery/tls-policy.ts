@@ -64,6 +64,8 @@ export interface TlsState {
   readonly cipher: string;
   /** The certificate passed `pki` for the policy's names, or `dane`, or `pin`, whether that was asked for or not. */
   readonly verified: boolean;
+  /** Why it is not verified. */
+  readonly problem?: TlsFailure;
   /** The session was resumed. */
   readonly resumed: boolean;
 }
@@ -90,6 +92,11 @@ export type TlsResult =
   | { readonly kind: 'secured'; readonly state: TlsState }
   | { readonly kind: 'failed'; readonly failure: TlsFailure }
   | { readonly kind: 'clear'; readonly reason: string };
+
+/** Whether a connection made under `old` may fall short of `now`. */
+export function asksForMore(now: TlsPolicy, old: TlsPolicy): boolean {
+  return now.mode === 'required' && (old.mode !== 'required' || (now.verify !== 'any' && now.verify !== old.verify));
+}
 
 /** Where nothing else was said: try TLS, take any certificate. */
 export function opportunistic(serverName: string): TlsPolicy {

@@ -15,8 +15,6 @@ export interface LocalMail {
   readonly to: string;
   /** ASCII, lines of at most 998 bytes that end with CRLF and begin with no dot. */
   readonly content: Buffer;
-  /** `Origin.protocol`. */
-  readonly protocol: string;
 }
 
 /** Submits one message. */
@@ -44,7 +42,7 @@ export function submitLocally(intake: Pick<Intake, 'accept'>, segments: SegmentP
         envelopeId: '',
         priority: 0,
         helo: '',
-        protocol: mail.protocol,
+        protocol: 'LOCAL',
         tls: '',
         account: '',
         requireTls: false,

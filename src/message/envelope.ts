@@ -26,12 +26,6 @@ export interface Recipient {
   readonly originalRecipient: string;
 }
 
-/**
- * `Origin.protocol` of TLS reports, which are made here: they get through whatever the TLS policies of their domain say
- * (RFC 8460 section 3), since those may be what fails.
- */
-export const REPORT_PROTOCOL = 'TLSRPT';
-
 /** Where a message came from; for Received, logs and rules. */
 export interface Origin {
   readonly clientAddress: string;
@@ -76,6 +70,8 @@ export interface Envelope {
   readonly priority: number;
   /** REQUIRETLS was given with MAIL (RFC 8689): to be sent over verified TLS only. */
   readonly requireTls: boolean;
+  /** Its header says `TLS-Required: No` (RFC 8689 section 5): to be sent whatever TLS policies of its domains say. */
+  readonly tlsOptional?: boolean;
   /** Name of the account it was submitted with, '' when there is none. */
   readonly account: string;
   /** Acceptance, engine clock, ms since the epoch. */

@@ -72,6 +72,7 @@ export class StsPolicies {
   private readonly maxFailures: number;
   private refreshing = 0;
   private timer: NodeJS.Timeout | null = null;
+  private closed = false;
 
   constructor(options: StsPoliciesOptions) {
     this.options = options;
@@ -94,6 +95,7 @@ export class StsPolicies {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     if (this.timer !== null) clearInterval(this.timer);
     await this.options.file?.close();
   }
@@ -169,7 +171,7 @@ export class StsPolicies {
       const until = now + Math.min(MAX_BACKOFF, MIN_BACKOFF * 2 ** Math.min(count - 1, 10));
       if (this.failures.size >= this.maxFailures) this.failures.delete(this.failures.keys().next().value!);
       this.failures.set(domain, { id, problem: fetched, count, until });
-      this.options.failed(domain, fetched);
+      if (!this.closed) this.options.failed(domain, fetched);
       return fetched;
     }
     const expires = now + Math.max(MIN_LIFE, fetched.maxAge * 1000);

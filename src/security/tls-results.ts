@@ -1,14 +1,14 @@
 /**
  * What became of TLS, counted for reports (RFC 8460): by UTC day, recipient domain and policy.
  *
- * A connection costs a few look-ups in maps, a message nothing. Only hosts found by MX count (`TlsPolicy.reported`); mail
- * that carries reports does not, or reports would beget reports. Counted is what happened to a connection once: one that
+ * A connection costs a few look-ups in maps, a message nothing. Only hosts found by MX count (`TlsPolicy.reported`); those
+ * of mail that no policy holds do not: reports are such mail, and would beget reports. Counted is what happened to a connection once: one that
  * goes on in the clear after its handshake failed is not a second failure.
  * Limits: domains of a day, policies of a domain, details of a policy; past the last, failures are counted by kind only.
  */
 import type { Clock } from '../core/clock.js';
 import type { SiteHost } from '../delivery/site.js';
-import type { ReportedPolicy, TlsFailureKind, TlsResult } from '../delivery/tls-policy.js';
+import type { ReportedPolicy, TlsFailure, TlsFailureKind, TlsResult } from '../delivery/tls-policy.js';
 import type { PolicyFailure, PolicyFailureKind } from './mx-policies.js';
 
 /** Failures of one kind at one host. */
@@ -35,6 +35,8 @@ export interface DayResults {
 }
 
 export const DAY = 86_400_000;
+
+const UNVERIFIED: TlsFailure = { kind: 'validation-failure', reason: 'the certificate does not pass' };
 
 const MAX_DOMAINS = 10_000;
 const MAX_POLICIES = 16;
@@ -71,8 +73,9 @@ export class TlsResults {
       if (!this.fallbacks.delete(key)) this.fail(destination, reported, 'starttls-not-supported', host, result.reason);
     } else {
       this.fallbacks.delete(key);
-      const wouldFail = host.tls.source === 'mta-sts' && !result.state.verified;
-      if (wouldFail) this.fail(destination, reported, 'validation-failure', host, 'the certificate does not pass');
+      const { verified, problem = UNVERIFIED } = result.state;
+      const wouldFail = host.tls.source === 'mta-sts' && !verified;
+      if (wouldFail) this.fail(destination, reported, problem.kind, host, problem.reason);
       else this.succeed(destination, reported);
     }
   }

@@ -163,6 +163,8 @@ export class EngineEvents {
   ): void {
     this.policyFailures++;
     const { kind, host, reason, forbids } = failure;
+    // About the domain as a whole: said when it was found out.
+    if (host === '') return;
     const line = forbids ? 'a policy forbids a mail host' : 'a policy of a domain could not be kept to or had';
     this.log.warn({ domain, kind, host, reason }, line);
   }

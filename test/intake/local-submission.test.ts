@@ -11,7 +11,7 @@ import { acceptedReply, type Reply, replies } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 
 const content = Buffer.from('From: a@me.test\r\n\r\nhello\r\n');
-const letter = { from: 'a@me.test', to: 'b@d.test', content, protocol: 'TLSRPT' };
+const letter = { from: 'a@me.test', to: 'b@d.test', content };
 
 /** An intake that answers at once. */
 function answering(reply: Reply, seen: { submitter: Submitter; transaction: Transaction; text: string }[] = []) {
@@ -37,7 +37,7 @@ describe('submitLocally', () => {
     expect(transaction).toMatchObject({
       sender: 'a@me.test',
       recipients: [{ address: 'b@d.test', notify: NOTIFY_NEVER }],
-      protocol: 'TLSRPT',
+      protocol: 'LOCAL',
       content: { size: content.length, form: 'wire', dotLines: 0 },
     });
   });

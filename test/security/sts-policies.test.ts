@@ -57,7 +57,7 @@ beforeEach(async () => {
   opened.push(dnsServer, web);
 });
 afterEach(async () => {
-  for (const each of opened.splice(0)) await each.close();
+  for (const each of opened.splice(0).reverse()) await each.close();
 });
 
 interface Parts {

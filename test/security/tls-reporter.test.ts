@@ -116,7 +116,7 @@ describe('results', () => {
     const results = new TlsResults(new ManualClock(NOON), () => {});
     results.connection('upstream', host(undefined), secured());
     results.connection('[192.0.2.1]', host(STS), secured());
-    results.connection('tls-report:d.test', host(STS), secured());
+    results.connection('tls-optional:d.test', host(STS), secured());
     expect(results.today.domains.size).toBe(0);
   });
 
