@@ -58,16 +58,16 @@ export interface DeliverySecurity {
 const RESULTS_DELAY = 60_000;
 const STANDARD_PORT = 443;
 
-/** @throws SluiceError `bad-ca` when SLUICE_MTA_STS_CA cannot be read. */
+/** @throws SluiceError `bad-ca` when SLUICE_MTA_STS_CA or SLUICE_MX_CA cannot be read. */
 export function deliverySecurity(
   settings: Settings,
   clock: Clock,
   dns: DnsClient,
   host: SecurityHost,
 ): DeliverySecurity {
-  const ca = settings.mtaStsCa === '' ? undefined : readCa(settings.mtaStsCa);
+  const ca = readCa('SLUICE_MTA_STS_CA', settings.mtaStsCa);
   const lookup = dnsLookup(dns, settings.mtaStsPort === STANDARD_PORT);
-  const http = new HttpRequester({ lookup, ...(ca === undefined ? {} : { ca }) });
+  const http = new HttpRequester({ lookup, ...(ca === '' ? {} : { ca }) });
   const warn = (fields: Record<string, unknown>, line: string): void => host.log('warn', fields, line);
 
   const sts: StsPolicies | null =
@@ -103,7 +103,7 @@ export function deliverySecurity(
           submit: host.submitReport,
           log: host.log,
         });
-  const common = { dns, port: settings.mxPort };
+  const common = { dns, port: settings.mxPort, mode: settings.mxTls, ca: readCa('SLUICE_MX_CA', settings.mxCa) };
   const opened = async (part: { open(): Promise<boolean> } | null, file: string): Promise<void> => {
     if ((await part?.open()) === false) warn({ file }, 'remembered state is of no use and was ignored');
   };
@@ -112,7 +112,6 @@ export function deliverySecurity(
       ...common,
       sts,
       dane: settings.dane === 'auto' && dns.seesDnssec,
-      mode: settings.mxTls,
       policyFailed: (domain, policy, failure) => {
         host.policyFailed(domain, failure);
         reporter?.results.policyFailed(domain, policy, failure);
@@ -122,7 +121,6 @@ export function deliverySecurity(
       ...common,
       sts: null,
       dane: false,
-      mode: settings.mxTls,
       policyFailed: () => {},
     }),
     tlsResult: (destination, at, result) => reporter?.results.connection(destination, at, result),
@@ -149,11 +147,13 @@ function reporterOf(settings: Settings) {
   };
 }
 
-function readCa(path: string): string {
+/** The content of a PEM file, '' without one. */
+function readCa(name: string, path: string): string {
+  if (path === '') return '';
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new SluiceError('bad-ca', `SLUICE_MTA_STS_CA: ${path} cannot be read: ${messageOf(error)}`, {
+    throw new SluiceError('bad-ca', `${name}: ${path} cannot be read: ${messageOf(error)}`, {
       temporary: false,
     });
   }

@@ -223,6 +223,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     oauthJwks: isWebUrl(oauthJwks) ? oauthJwks : absolute(oauthJwks),
     configFile: absolute(loaded.settings.configFile),
     mtaStsCa: absolute(loaded.settings.mtaStsCa),
+    mxCa: absolute(loaded.settings.mxCa),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return { ...loaded, settings, problems, warnings: [...loaded.warnings, ...authWarnings(settings)] };

@@ -18,6 +18,15 @@ export const securitySettings = {
     trades:
       'required holds mail back from hosts without TLS until it expires. DANE and MTA-STS ask for more where a domain has them, whatever stands here.',
   }),
+  mxCa: setting({
+    name: 'SLUICE_MX_CA',
+    group: 'Security of deliveries',
+    type: text('the path of a PEM file; a relative one begins at the working directory'),
+    default: '',
+    defaultNote: 'unset: those of the system',
+    purpose: 'Certificate authorities that MX hosts under MTA-STS or REQUIRETLS must have their certificates from.',
+    trades: 'For tests and closed networks: it replaces the public authorities. DANE needs none.',
+  }),
   mtaSts: setting({
     name: 'SLUICE_MTA_STS',
     group: 'Security of deliveries',

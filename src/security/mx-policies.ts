@@ -42,6 +42,8 @@ export interface MxPoliciesOptions {
   readonly port: number;
   /** What holds for hosts without a policy. */
   readonly mode: TlsPolicy['mode'];
+  /** Authorities as PEM that replace the system's for hosts without TLSA records; '' for the latter. */
+  readonly ca: string;
   /** For the log, metrics and reports. */
   policyFailed(domain: string, policy: ReportedPolicy, failure: PolicyFailure): void;
 }
@@ -114,9 +116,9 @@ export class MxPolicies implements MxSecurity {
 
   /** What holds for a host without a policy. */
   private bySetting(name: string): TlsPolicy {
-    const { mode } = this.options;
+    const { mode, ca } = this.options;
     // A literal is no name that SNI could carry.
-    const policy = opportunistic(name.startsWith('[') ? '' : name);
+    const policy = { ...opportunistic(name.startsWith('[') ? '' : name), ca };
     return mode === 'opportunistic' ? policy : { ...policy, mode, source: 'setting' };
   }
 }

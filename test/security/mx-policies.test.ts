@@ -50,6 +50,7 @@ function policies(more: Partial<MxPoliciesOptions> = {}): MxPolicies {
     dane: true,
     port: 25,
     mode: 'opportunistic',
+    ca: 'pem',
     policyFailed: (domain, policy, failure) =>
       told.push(`${domain} ${policy.type} ${failure.kind} ${failure.host}${failure.forbids ? ' forbids' : ''}`),
     ...more,
@@ -185,6 +186,7 @@ describe('MTA-STS', () => {
     expect(inShort(found)).toEqual(['b.test required/pki mta-sts secure']);
     expect(found.hosts[0]!.tls).toMatchObject({
       names: ['b.test'],
+      ca: 'pem',
       reported: { type: 'sts', domain: 'd.test', mx: ['b.test'], text: expect.arrayContaining(['mode: enforce']) },
     });
     expect(found.expires).toBe(clock.time + 5000);
