@@ -2,6 +2,7 @@
  * Sites: where a destination's mail can be handed in. Either the configured upstreams, balanced by weight, or the mail
  * hosts of a domain in order of preference.
  */
+import type { ClientCredentials } from '../smtp/client-sasl.js';
 import type { MailHostResolver } from './mx-resolver.js';
 import { opportunistic, type TlsPolicy } from './tls-policy.js';
 
@@ -18,6 +19,21 @@ export interface SiteHost {
   readonly limit: number;
   /** How safely it must be reached. */
   readonly tls: TlsPolicy;
+  /** Who we are to it; none: it is not asked. */
+  readonly credentials?: HostCredentials;
+  /** Messages on one connection at most, 0 or none: as the engine has it. */
+  readonly maxMessages?: number;
+  /** Recipients in one transaction at most, 0 or none: as the engine has it. */
+  readonly maxRecipients?: number;
+}
+
+/** What a host is shown of us, and where a token comes from. */
+export interface HostCredentials {
+  readonly sasl: ClientCredentials;
+  /** With `sasl.token` only. Rejects with a SluiceError that says whether waiting can help. */
+  fetchToken?(): Promise<string>;
+  /** The host did not take the token. */
+  tokenRefused?(): void;
 }
 
 export type SiteHosts =
@@ -44,6 +60,10 @@ export interface Upstream {
   readonly port: number;
   readonly pool: number;
   readonly weight: number;
+  readonly tls: TlsPolicy;
+  readonly credentials?: HostCredentials;
+  readonly maxMessages?: number;
+  readonly maxRecipients?: number;
 }
 
 /** Addresses of a host name or literal, best first; throws what `MailHostResolver` would report as failed. */
@@ -62,15 +82,8 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
           expires = Math.min(expires, found.expires);
           const [address, ...alternatives] = found.addresses;
           if (address === undefined) throw new Error(`no address for upstream ${upstream.host}`);
-          hosts.push({
-            name: upstream.host,
-            address,
-            alternatives,
-            port: upstream.port,
-            weight: upstream.weight,
-            limit: upstream.pool,
-            tls: opportunistic(upstream.host),
-          });
+          const { host: name, pool: limit, ...same } = upstream;
+          hosts.push({ ...same, name, limit, address, alternatives });
         } catch (error) {
           reason = error instanceof Error ? error.message : String(error);
         }

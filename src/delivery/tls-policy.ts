@@ -51,8 +51,12 @@ export interface TlsState {
   readonly cipher: string;
   /** The certificate passed `pki` for the policy's names, or `dane`, or `pin`, whether that was asked for or not. */
   readonly verified: boolean;
+  /** Why it is not verified. */
+  readonly problem?: TlsFailure;
   /** The session was resumed. */
   readonly resumed: boolean;
+  /** Data of the channel binding `tls-exporter` (RFC 9266), TLS 1.3 only. */
+  readonly binding?: Buffer;
 }
 
 /** Kinds of failure as RFC 8460 section 4.3 names them, besides those of policies. */
