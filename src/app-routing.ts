@@ -2,6 +2,7 @@
  * Where mail goes: all of it to the configured upstreams, or to the mail hosts of each recipient domain.
  */
 import { networkInterfaces } from 'node:os';
+import { upstreamsOf } from './app-upstreams.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import { SluiceError } from './core/errors.js';
@@ -10,6 +11,7 @@ import { mailSite, type Site, upstreamSite } from './delivery/site.js';
 import type { Recipient } from './message/envelope.js';
 import { DnsClient } from './net/dns-client.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
+import { HttpRequester } from './net/http-request.js';
 import { asciiDomain } from './smtp/address.js';
 
 export interface Routing {
@@ -22,7 +24,10 @@ export interface Routing {
 /** The one destination of a relay with upstreams. */
 const UPSTREAM = 'upstream';
 
-/** Builds the routing. `ports`: those we listen on, once we do. */
+/**
+ * Builds the routing. `ports`: those we listen on, once we do.
+ * @throws SluiceError `bad-upstream` where a next hop cannot be used as it is set.
+ */
 export function routing(settings: Settings, clock: Clock, ports: () => readonly number[]): Routing {
   const dns = new DnsClient({
     clock,
@@ -31,7 +36,7 @@ export function routing(settings: Settings, clock: Clock, ports: () => readonly 
   const close = () => dns.close();
   if (settings.upstream.length > 0) {
     const lookup = new HostLookup({ clock, dns, hostsFile: '/etc/hosts', ...readSearchList() });
-    const site = upstreamSite(settings.upstream, async (host) => {
+    const site = upstreamSite(upstreamsOf(settings, new HttpRequester(), clock), async (host) => {
       const found = await lookup.lookup(host);
       if (found.kind === 'failed') throw new SluiceError('upstream-unknown', found.reason, { temporary: true });
       return found;

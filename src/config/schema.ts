@@ -9,6 +9,7 @@ import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
+import { upstreamSettings } from './upstream-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
@@ -19,6 +20,7 @@ export const schema = {
   ...timesSettings,
   ...storageSettings,
   ...deliverySettings,
+  ...upstreamSettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,
