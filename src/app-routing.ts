@@ -3,6 +3,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { deliverySecurity, type SecurityHost } from './app-security.js';
+import { upstreamsOf } from './app-upstreams.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import { SluiceError } from './core/errors.js';
@@ -12,6 +13,7 @@ import { mailSite, type Site, upstreamSite } from './delivery/site.js';
 import type { Envelope, Recipient } from './message/envelope.js';
 import { DnsClient } from './net/dns-client.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
+import { HttpRequester } from './net/http-request.js';
 import { asciiDomain } from './smtp/address.js';
 
 export interface Routing {
@@ -33,7 +35,7 @@ const TLS_OPTIONAL = 'tls-optional:';
 
 /**
  * Builds the routing. `ports`: those we listen on, once we do.
- * @throws SluiceError `bad-ca`.
+ * @throws SluiceError `bad-ca`, or `bad-upstream` where a next hop cannot be used as it is set.
  */
 export function routing(settings: Settings, clock: Clock, ports: () => readonly number[], host: SecurityHost): Routing {
   const dns = new DnsClient({
@@ -43,7 +45,7 @@ export function routing(settings: Settings, clock: Clock, ports: () => readonly 
   });
   if (settings.upstream.length > 0) {
     const lookup = new HostLookup({ clock, dns, hostsFile: '/etc/hosts', ...readSearchList() });
-    const site = upstreamSite(settings.upstream, async (host) => {
+    const site = upstreamSite(upstreamsOf(settings, new HttpRequester(), clock), async (host) => {
       const found = await lookup.lookup(host);
       if (found.kind === 'failed') throw new SluiceError('upstream-unknown', found.reason, { temporary: true });
       return found;
@@ -94,6 +96,8 @@ export function reporting(events: DeliveryEvents, tlsResult: DeliveryEvents['tls
     uncertain: (...told) => events.uncertain(...told),
     unreadable: (...told) => events.unreadable(...told),
     hostFailed: (...told) => events.hostFailed(...told),
+    credentialsRefused: (...told) => events.credentialsRefused(...told),
+    throttled: (...told) => events.throttled(...told),
     tlsResult: (...told) => {
       events.tlsResult(...told);
       tlsResult(...told);

@@ -239,6 +239,7 @@ export class App {
           connectTimeout: settings.upstreamConnectTimeout,
           replyTimeout: settings.upstreamReplyTimeout,
           dataTimeout: settings.upstreamDataTimeout,
+          tlsTimeout: settings.upstreamTlsTimeout,
         },
         messagesPerConnection: settings.messagesPerUpstreamConnection || Number.POSITIVE_INFINITY,
         connectionAge: settings.upstreamConnectionAge || Number.POSITIVE_INFINITY,

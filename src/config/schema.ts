@@ -11,6 +11,7 @@ import { operationSettings, rewritingSettings, storageSettings } from './engine-
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
+import { upstreamSettings } from './upstream-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
@@ -26,6 +27,7 @@ export const schema = {
   ...storageSettings,
   ...deliverySettings,
   ...securitySettings,
+  ...upstreamSettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,

@@ -2,9 +2,10 @@
  * Sites: where a destination's mail can be handed in. Either the configured upstreams, balanced by weight, or the mail
  * hosts of a domain in order of preference.
  */
+import type { ClientCredentials } from '../smtp/client-sasl.js';
 import type { MailHostResolver } from './mx-resolver.js';
 import type { MxSecurity } from './mx-security.js';
-import { opportunistic, type TlsPolicy } from './tls-policy.js';
+import type { TlsPolicy } from './tls-policy.js';
 
 /** One host and port with the addresses to try. */
 export interface SiteHost {
@@ -21,6 +22,21 @@ export interface SiteHost {
   readonly tls: TlsPolicy;
   /** That mail for the destination may go to this host is certain: configured, or found by a validated way. */
   readonly foundSecurely?: boolean;
+  /** Who we are to it; none: it is not asked. */
+  readonly credentials?: HostCredentials;
+  /** Messages on one connection at most, 0 or none: as the engine has it. */
+  readonly maxMessages?: number;
+  /** Recipients in one transaction at most, 0 or none: as the engine has it. */
+  readonly maxRecipients?: number;
+}
+
+/** What a host is shown of us, and where a token comes from. */
+export interface HostCredentials {
+  readonly sasl: ClientCredentials;
+  /** With `sasl.token` only. Rejects with a SluiceError that says whether waiting can help. */
+  fetchToken?(): Promise<string>;
+  /** The host did not take the token. */
+  tokenRefused?(): void;
 }
 
 export type SiteHosts =
@@ -54,6 +70,10 @@ export interface Upstream {
   readonly port: number;
   readonly pool: number;
   readonly weight: number;
+  readonly tls: TlsPolicy;
+  readonly credentials?: HostCredentials;
+  readonly maxMessages?: number;
+  readonly maxRecipients?: number;
 }
 
 /** Addresses of a host name or literal, best first; throws what `MailHostResolver` would report as failed. */
@@ -72,16 +92,8 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
           expires = Math.min(expires, found.expires);
           const [address, ...alternatives] = found.addresses;
           if (address === undefined) throw new Error(`no address for upstream ${upstream.host}`);
-          hosts.push({
-            name: upstream.host,
-            address,
-            alternatives,
-            port: upstream.port,
-            weight: upstream.weight,
-            limit: upstream.pool,
-            tls: opportunistic(upstream.host),
-            foundSecurely: true,
-          });
+          const { host: name, pool: limit, ...same } = upstream;
+          hosts.push({ ...same, foundSecurely: true, name, limit, address, alternatives });
         } catch (error) {
           reason = error instanceof Error ? error.message : String(error);
         }

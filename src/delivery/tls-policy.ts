@@ -68,6 +68,8 @@ export interface TlsState {
   readonly problem?: TlsFailure;
   /** The session was resumed. */
   readonly resumed: boolean;
+  /** Data of the channel binding `tls-exporter` (RFC 9266), TLS 1.3 only. */
+  readonly binding?: Buffer;
 }
 
 /** Kinds of failure as RFC 8460 section 4.3 names them, besides those of policies. */

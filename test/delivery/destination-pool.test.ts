@@ -87,7 +87,7 @@ describe('a good next hop', () => {
     // The second connection is never greeted; what comes later goes over the first, which is idle.
     const up = await peer((stage, connection) => (stage === 'greeting' && connection > 0 ? 'silent' : undefined));
     const here = build([hostAt(up.port)], {
-      connection: { hostname: 'me', connectTimeout: 5000, replyTimeout: 3000, dataTimeout: 5000 },
+      connection: { hostname: 'me', connectTimeout: 5000, replyTimeout: 3000, dataTimeout: 5000, tlsTimeout: 300 },
     });
     await here.send();
     await here.decided(1);
