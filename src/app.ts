@@ -9,7 +9,8 @@ import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { routing } from './app-routing.js';
+import { reporting, routing } from './app-routing.js';
+import { securityHost } from './app-security.js';
 import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
@@ -67,7 +68,7 @@ export class App {
   private admission!: Admission;
   private preparation!: Preparation;
   private commands!: QueueCommands;
-  private closeRouting: () => void = () => {};
+  private closeRouting: () => Promise<void> = async () => {};
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -158,7 +159,7 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    this.closeRouting();
+    await this.closeRouting();
     await this.spool?.close();
   }
 
@@ -207,8 +208,10 @@ export class App {
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
-    const route = routing(settings, clock, () => this.front?.ports ?? []);
+    const host = securityHost(events, this.log, segments, () => this.intake);
+    const route = routing(settings, clock, () => this.front?.ports ?? [], host);
     this.closeRouting = route.close;
+    await route.open();
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
       spool,
@@ -241,6 +244,7 @@ export class App {
           connectTimeout: settings.upstreamConnectTimeout,
           replyTimeout: settings.upstreamReplyTimeout,
           dataTimeout: settings.upstreamDataTimeout,
+          tlsTimeout: settings.upstreamTlsTimeout,
         },
         messagesPerConnection: settings.messagesPerUpstreamConnection || Number.POSITIVE_INFINITY,
         connectionAge: settings.upstreamConnectionAge || Number.POSITIVE_INFINITY,
@@ -248,7 +252,7 @@ export class App {
         maxRecipients: settings.upstreamMaxRecipients,
         // It doubles up to 64 times this, which must not be later than mail is due again.
         hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
-        events,
+        events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
       },
       this.scheduler,

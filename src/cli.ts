@@ -7,6 +7,7 @@
  * standard error.
  */
 import { readAccountFile } from './accounts/account-file.js';
+import { upstreamsOf } from './app-upstreams.js';
 import {
   complain,
   EX_CANTCREAT,
@@ -31,9 +32,11 @@ import { loadProcessSettings } from './config/load-settings.js';
 import { schema } from './config/schema.js';
 import { ControlClient } from './control/control-client.js';
 import { MAX_PAGE } from './control/control-protocol.js';
+import { systemClock } from './core/clock.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { generateDkimKey } from './message/dkim/dkim-generate.js';
 import { loadSigningKeys } from './message/dkim/key-store.js';
+import { HttpRequester } from './net/http-request.js';
 import { connectUnix } from './net/unix-socket.js';
 import { VERSION } from './version.js';
 
@@ -68,6 +71,11 @@ async function check(args: readonly string[]): Promise<number> {
     } catch (thrown) {
       problems.push(messageOf(thrown));
     }
+  }
+  try {
+    upstreamsOf(loaded.settings, new HttpRequester(), systemClock);
+  } catch (thrown) {
+    problems.push(messageOf(thrown));
   }
   for (const problem of problems) complain(problem);
   if (problems.length > 0) return EX_CONFIG;

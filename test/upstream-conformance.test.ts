@@ -1,10 +1,10 @@
 /**
  * The outside cases of next hops that misbehave, against one real engine that serves all of them: each case is a mail
  * domain with an address of its own on loopback, found through DNS, and is judged by what the hop wrote down and what the
- * engine logged. Cases that need a TLS policy are skipped with a reason until there is one.
+ * engine logged. Cases that need TLS enforced get an engine of their own, with the hop as its upstream.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +12,7 @@ import { type DnsServerHandle, startDnsServer, type Zone } from './helpers/dns-s
 import { type EngineProcess, startEngine } from './helpers/engine.js';
 import { SmtpTestClient } from './helpers/smtp-client.js';
 import { SmtpPeer, until } from './helpers/smtp-peer.js';
+import { selfSigned } from './helpers/test-authority.js';
 
 interface UpstreamCase {
   readonly id: string;
@@ -33,6 +34,7 @@ interface HopEvent {
   readonly ok?: readonly string[];
   readonly subject?: readonly string[];
   readonly after?: string;
+  readonly tls?: boolean;
 }
 
 const FOLDER = join(process.cwd(), '../shared/conformance/upstream');
@@ -54,6 +56,9 @@ const recipientsOf = (one: UpstreamCase) => one.recipients ?? 1;
 
 let folder = '';
 let engine: EngineProcess;
+/** Engines of cases with a policy, by id. */
+const enforcing = new Map<string, EngineProcess>();
+const engineOf = (one: UpstreamCase) => enforcing.get(one.id) ?? engine;
 let dns: DnsServerHandle;
 let origin: SmtpPeer;
 const hops: ChildProcess[] = [];
@@ -82,23 +87,24 @@ function hopEvents(id: string): HopEvent[] {
 }
 
 /** Statuses of outcomes of a case, in order. */
-function outcomes(id: string): string[] {
+function outcomes(one: UpstreamCase): string[] {
   const found: string[] = [];
-  for (const line of engine.lines)
-    if (line.msg === 'outcome' && String(line['to']).endsWith(`@${id}.up.example`)) found.push(String(line['status']));
+  for (const line of engineOf(one).lines)
+    if (line.msg === 'outcome' && String(line['to']).endsWith(`@${one.id}.up.example`))
+      found.push(String(line['status']));
   return found;
 }
 
 /** A case has come to where it can be judged. */
 function isSettled(one: UpstreamCase): boolean {
-  const seen = outcomes(one.id);
+  const seen = outcomes(one);
   const final = seen.filter((status) => status !== 'deferred').length;
   if (final >= messagesOf(one) * recipientsOf(one)) return true;
   return (one.expect.includes('deferred') || one.expect === 'not-delivered') && seen.includes('deferred');
 }
 
 async function submit(one: UpstreamCase): Promise<void> {
-  const client = await SmtpTestClient.open(engine.port);
+  const client = await SmtpTestClient.open(engineOf(one).port);
   const local = one.smtputf8 ? 'ünï' : 'r';
   const to = Array.from({ length: recipientsOf(one) }, (_, i) => `<${local}${i}@${one.id}.up.example>`);
   for (let n = 0; n < messagesOf(one); n++) {
@@ -120,11 +126,15 @@ describe.skipIf(missing !== '')('next hops that misbehave', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'sluice-upstream-'));
     const zone: Zone = { 'origin.example': { MX: [[10, 'mx.origin.example']] }, 'mx.origin.example': { A: [ORIGIN] } };
+    const { cert, key } = selfSigned({ names: ['up.example'] });
+    writeFileSync(join(folder, 'cert.pem'), cert);
+    writeFileSync(join(folder, 'key.pem'), key);
     const started = cases.map((one, index) => {
       zone[`${one.id}.up.example`] = { MX: [[10, `mx.${one.id}.up.example`]] };
       zone[`mx.${one.id}.up.example`] = { A: [addressOf(index)] };
       const driver = join(FOLDER, 'fake-upstream.py');
       const args = [driver, String(PORT - index), folder, '--only', one.id, '--bind', addressOf(index)];
+      args.push('--cert', join(folder, 'cert.pem'), '--key', join(folder, 'key.pem'));
       const hop = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] });
       hops.push(hop);
       return new Promise<void>((resolve, reject) => {
@@ -135,26 +145,29 @@ describe.skipIf(missing !== '')('next hops that misbehave', () => {
     await Promise.all(started);
     dns = await startDnsServer(zone);
     origin = await SmtpPeer.start(undefined, PORT, ORIGIN);
-    engine = await startEngine({
-      settings: {
-        SLUICE_DNS_SERVERS: dns.address,
-        SLUICE_MX_PORT: String(PORT),
-        SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
-        SLUICE_RETRY_MIN: '500ms',
-        SLUICE_RETRY_MAX: '3s',
-        SLUICE_UPSTREAM_CONNECT_TIMEOUT: '2s',
-        SLUICE_UPSTREAM_REPLY_TIMEOUT: '2s',
-        SLUICE_UPSTREAM_DATA_TIMEOUT: '3s',
-        // Shorter than the waits between attempts, so that a hop which judges by connection sees a new one.
-        SLUICE_UPSTREAM_IDLE: '400ms',
-      },
-    });
+    const settings = {
+      SLUICE_DNS_SERVERS: dns.address,
+      SLUICE_MX_PORT: String(PORT),
+      SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
+      SLUICE_RETRY_MIN: '500ms',
+      SLUICE_RETRY_MAX: '3s',
+      SLUICE_UPSTREAM_CONNECT_TIMEOUT: '2s',
+      SLUICE_UPSTREAM_REPLY_TIMEOUT: '2s',
+      SLUICE_UPSTREAM_DATA_TIMEOUT: '3s',
+      // Shorter than the waits between attempts, so that a hop which judges by connection sees a new one.
+      SLUICE_UPSTREAM_IDLE: '400ms',
+    };
+    engine = await startEngine({ settings });
+    for (const [index, one] of cases.entries())
+      if (needsPolicy(one)) {
+        const SLUICE_UPSTREAM = `smtp://${addressOf(index)}:${PORT}?tls=required`;
+        enforcing.set(one.id, await startEngine({ settings: { ...settings, SLUICE_UPSTREAM } }));
+      }
     descriptors = openDescriptors();
     memory = residentBytes();
-    const run = cases.filter((one) => !needsPolicy(one));
-    await Promise.all(run.map(submit));
+    await Promise.all(cases.map(submit));
     const deadline = Date.now() + 25_000;
-    while (!run.every(isSettled) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!cases.every(isSettled) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
   }, 60_000);
 
   afterAll(async () => {
@@ -163,13 +176,14 @@ describe.skipIf(missing !== '')('next hops that misbehave', () => {
       hop.kill('SIGKILL');
     }
     await engine?.stop();
+    for (const one of enforcing.values()) await one.stop();
     await dns?.close();
     await origin?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(cases.filter((one) => !needsPolicy(one)))('$id: $title', async (one) => {
-    const seen = outcomes(one.id);
+  it.each(cases)('$id: $title', async (one) => {
+    const seen = outcomes(one);
     const dots = hopEvents(one.id).filter((event) => event.ev === 'dot');
     const taken = dots.filter((event) => event.accepted);
     const context = `${one.id}: outcomes ${seen.slice(0, 10).join(' ')}; ${JSON.stringify(dots.slice(0, 5))}`;
@@ -200,12 +214,23 @@ describe.skipIf(missing !== '')('next hops that misbehave', () => {
     expect(hopEvents(one.id).filter((event) => event.ev === 'PIPELINED-WITHOUT-OFFER')).toEqual([]);
   });
 
-  for (const one of cases.filter(needsPolicy))
-    it(`${one.id}: ${one.title}`, (ctx) => {
-      const reason = `policy ${one.policy} for TLS to next hops is part of a later issue`;
-      console.warn(`SKIPPED: ${ctx.task.name}: ${reason}`);
-      ctx.skip(reason);
-    });
+  it('are reached by TLS where they can, and a policy is heeded', () => {
+    const secure = (id: string) =>
+      hopEvents(id)
+        .filter((event) => event.ev === 'dot')
+        .map((event) => event.tls);
+    expect(secure('tls-selfsigned')).toEqual([true]);
+    for (const [id, one] of enforcing) {
+      expect(one.logged('TLS to the next hop failed').length, id).toBeGreaterThan(0);
+      expect(
+        one
+          .logged('attempt')
+          .map((line) => line['reply'])
+          .join(' '),
+        id,
+      ).toMatch(/self-signed|STARTTLS/);
+    }
+  });
 
   it('leaves no connection, descriptor or memory behind, and the engine well', async () => {
     const held = await engine.command(['queue', 'list', '--json']);

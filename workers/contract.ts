@@ -59,11 +59,14 @@ export interface PreparedMessage {
   readonly status: PrepareStatus;
   readonly header: Uint8Array;
   readonly resumeAt: number;
+  /** The header says `TLS-Required: No` (RFC 8689 section 5). */
+  readonly tlsOptional?: boolean;
 }
 
-/** In a packed answer: the status by its place here; `FAILED` is a message whose preparation threw. */
+/** In a packed answer: the status by its place here, with `TLS_OPTIONAL` added; `FAILED` is a message whose preparation threw. */
 export const PREPARE_STATUSES: readonly PrepareStatus[] = ['ok', 'header-too-large', 'too-many-hops'];
 export const FAILED = 255;
+export const TLS_OPTIONAL = 256;
 
 /**
  * A worker's answer to a batch: one block, because one is cheap to pass. First three 32-bit words in the machine's byte

@@ -15,6 +15,7 @@ import {
   PREPARE_STATUSES,
   type PrepareRequest,
   type PrepareWorkerData,
+  TLS_OPTIONAL,
   WORDS_PER_MESSAGE,
 } from './contract.js';
 
@@ -37,7 +38,7 @@ export default function prepareMessages(batch: readonly PrepareRequest[]): Packe
     try {
       const prepared = preparer.prepare(request, memory);
       header = prepared.header;
-      status = PREPARE_STATUSES.indexOf(prepared.status);
+      status = PREPARE_STATUSES.indexOf(prepared.status) | (prepared.tlsOptional === true ? TLS_OPTIONAL : 0);
       resumeAt = prepared.resumeAt;
     } catch (error) {
       header = Buffer.from(messageOf(error).slice(0, 500));

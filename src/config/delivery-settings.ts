@@ -16,7 +16,13 @@ export const deliverySettings = {
   upstream: setting({
     name: 'SLUICE_UPSTREAM',
     group: 'Delivery',
-    type: list(upstreamAddress(), 'smtp://host:port?pool=50&weight=1, several with commas', ',', 256),
+    type: list(
+      upstreamAddress(),
+      'smtp://host:port?pool=50&weight=1, smtps://user:password@host or a preset such as ses://us-east-1, several with commas',
+      ',',
+      256,
+    ),
+    inFile: true,
     default: '',
     defaultNote: 'unset: to the MX hosts of each domain',
     purpose: 'Next hops for all mail, taken in turn by weight; one that fails is passed over.',

@@ -39,7 +39,8 @@ export function settingsTables(rows: Schema): string {
     );
     for (const row of members) {
       const standard = row.defaultNote ?? (typeof row.default === 'string' ? `\`${row.default}\`` : '');
-      const file = row.secret === true ? ` Secret: \`${row.name}_FILE\` names a file that holds it.` : '';
+      const secret = row.secret === true ? ' Secret:' : ' Or';
+      const file = row.secret || row.inFile ? `${secret} \`${row.name}_FILE\` names a file that holds it.` : '';
       const unit = row.type.unit === '' ? '' : ` (${row.type.unit})`;
       const cells = [`\`${row.name}\``, standard, `${row.type.allowed}${unit}`, `${row.purpose}${file}`, row.trades];
       lines.push(`| ${cells.map(cell).join(' | ')} |`);

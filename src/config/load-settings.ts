@@ -49,7 +49,9 @@ export function thisMachine(): Machine {
 
 /** A given text as shown to people: passwords in URLs masked, control characters escaped, cut after `longest` characters. */
 export function showGiven(text: string, longest = MAX_SHOWN): string {
-  const masked = text.replace(/(\/\/[^\s/@:,]*:)[^\s/,]*@/g, '$1***@');
+  const masked = text
+    .replace(/(\/\/[^\s/@:,]*:)[^\s,]*@/g, '$1***@')
+    .replace(/([?&](?:client_secret|refresh_token|password)=)[^\s&,]*/g, '$1***');
   return JSON.stringify(masked.length > longest ? `${masked.slice(0, longest)}...` : masked);
 }
 
@@ -82,7 +84,7 @@ function givenText(
 ): readonly [string, Source] | undefined {
   for (const [source, env] of layers) {
     const text = env[row.name];
-    const file = row.secret === true ? env[`${row.name}_FILE`] : undefined;
+    const file = isInFile(row) ? env[`${row.name}_FILE`] : undefined;
     const hasText = text !== undefined && text.trim() !== '';
     if (file !== undefined && file.trim() !== '') {
       if (hasText) {
@@ -104,9 +106,13 @@ function givenText(
   return undefined;
 }
 
+function isInFile(row: Setting<unknown>): boolean {
+  return row.secret === true || row.inFile === true;
+}
+
 function problemLine(row: Setting<unknown>, text: string, problem: string): string {
-  const given = row.secret === true ? 'the given value (not shown)' : showGiven(text);
-  const why = problem === '' || row.secret === true ? '' : ` (${showProblem(problem)})`;
+  const given = row.secret === true || row.type.hidden === true ? 'the given value (not shown)' : showGiven(text);
+  const why = problem === '' || (row.secret === true && row.type.hidden !== true) ? '' : ` (${showProblem(problem)})`;
   return `${row.name}: ${given} is not allowed${why}; allowed: ${row.type.allowed}`;
 }
 
@@ -133,7 +139,7 @@ export function loadSchema<S extends Schema>(
   const known = new Set<string>();
   for (const [key, row] of Object.entries(rows)) {
     known.add(row.name);
-    if (row.secret === true) known.add(`${row.name}_FILE`);
+    if (isInFile(row)) known.add(`${row.name}_FILE`);
     const given = givenText(row, layers, cwd, problems);
     if (given !== undefined) {
       const parsed = row.type.parse(given[0]);
@@ -222,6 +228,8 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     authCa: absolute(loaded.settings.authCa),
     oauthJwks: isWebUrl(oauthJwks) ? oauthJwks : absolute(oauthJwks),
     configFile: absolute(loaded.settings.configFile),
+    mtaStsCa: absolute(loaded.settings.mtaStsCa),
+    mxCa: absolute(loaded.settings.mxCa),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return { ...loaded, settings, problems, warnings: [...loaded.warnings, ...authWarnings(settings)] };

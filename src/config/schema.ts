@@ -8,8 +8,10 @@ import { accountSettings, authFailureSettings, configFileSettings, oauthSettings
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
+import { upstreamSettings } from './upstream-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
@@ -24,6 +26,8 @@ export const schema = {
   ...timesSettings,
   ...storageSettings,
   ...deliverySettings,
+  ...securitySettings,
+  ...upstreamSettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,

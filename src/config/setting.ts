@@ -44,6 +44,8 @@ export interface Setting<T> {
   readonly trades: string;
   /** Never printed; may also be given as a file named by `<name>_FILE`. */
   readonly secret?: boolean;
+  /** May also be given as a file although it is printed, with its passwords masked. */
+  readonly inFile?: boolean;
 }
 
 /** Any schema: rows by the name they have in the settings object. */

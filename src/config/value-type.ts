@@ -12,6 +12,8 @@ export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 export interface ValueType<T> {
   readonly allowed: string;
   readonly unit: string;
+  /** Given texts may hold passwords and are never quoted; problems do not quote them either. */
+  readonly hidden?: boolean;
   parse(text: string): Parsed<T>;
   format(value: T): string;
 }
@@ -160,14 +162,18 @@ export function list<T>(item: ValueType<T>, allowed: string, separator = ',', ma
   return {
     allowed,
     unit: item.unit,
+    ...(item.hidden === undefined ? {} : { hidden: item.hidden }),
     parse: (given) => {
       const value: T[] = [];
+      let number = 0;
       for (const part of given.split(separator)) {
         const one = part.trim();
         if (one === '') continue;
+        number++;
         const parsed = item.parse(one);
         if (!isValue(parsed)) {
-          return { problem: `${JSON.stringify(one)}${parsed.problem === '' ? ' is not one' : `: ${parsed.problem}`}` };
+          const shown = item.hidden === true ? `number ${number}` : JSON.stringify(one);
+          return { problem: `${shown}${parsed.problem === '' ? ' is not one' : `: ${parsed.problem}`}` };
         }
         value.push(parsed.value);
       }

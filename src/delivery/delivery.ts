@@ -23,6 +23,10 @@ export interface DeliveryEvents {
   uncertain(job: DeliveryJob, host: string): void;
   unreadable(job: DeliveryJob, error: unknown): void;
   hostFailed(host: SiteHost, reason: string): void;
+  /** A host refused our credentials, or there is no way to show them: the settings are wrong. */
+  credentialsRefused(host: SiteHost, reason: string): void;
+  /** A host asked for fewer messages and gets none for `pause` ms. */
+  throttled(host: SiteHost, reason: string, pause: number): void;
   /**
    * How a connection to a host of `destination` came to TLS or did not: for the log, metrics and TLS reports. A failure
    * is told before what follows from it; `clear`: the session goes on without TLS, as the policy allows.

@@ -5,15 +5,19 @@
  * site, as long as jobs wait. Connections are kept for the next job until they are idle too long, too old, or have
  * carried their share. When no host can be used and none is being tried, what waits is deferred with the last reason.
  */
+import { WakeUp } from '../core/wake-up.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { DestinationQueue } from '../queue/scheduler.js';
-import type { Verdict } from '../smtp/client-host.js';
+import type { SessionFault, Verdict } from '../smtp/client-host.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
 import type { PoolEnvironment } from './delivery.js';
 import { HostState, pickBalanced, pickPreferred } from './host-state.js';
-import type { Site, SiteHosts } from './site.js';
+import type { Site, SiteHost, SiteHosts } from './site.js';
+import { throttlingOf } from './throttling.js';
+import { asksForMore, type TlsResult } from './tls-policy.js';
 import type { PlanRefusal } from './transaction-plan.js';
+import { whileUnavailable } from './unavailable.js';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.js';
 import { isTooManyRecipients, outcomeOf, ownOutcome } from './verdicts.js';
 
@@ -38,11 +42,13 @@ export class DestinationPool implements ConnectionOwner {
   /** Connections being made. */
   private dialling = 0;
   private readonly all = new Map<UpstreamConnection, HostState>();
+  private readonly wakeUp: WakeUp;
 
   constructor(queue: DestinationQueue, site: Site, environment: PoolEnvironment) {
     this.queue = queue;
     this.site = site;
     this.environment = environment;
+    this.wakeUp = new WakeUp(environment.wheel, () => this.dispatch());
   }
 
   /** Nothing waits and nothing is open. */
@@ -52,7 +58,7 @@ export class DestinationPool implements ConnectionOwner {
 
   /** A host is known to fail, and is left alone for now. */
   isResting(now: number): boolean {
-    return this.order.some((host) => host.restUntil > now);
+    return this.order.some((host) => host.isSetBack(now));
   }
 
   /** Hands out what waits, as far as connections allow. */
@@ -78,11 +84,13 @@ export class DestinationPool implements ConnectionOwner {
       else if (!this.start(idle)) this.release(idle);
     }
     this.dispatching = false;
-    if (this.connections === 0 && jobs.length > 0) this.deferAll(now);
+    if (jobs.length === 0) return;
+    if (this.connections === 0 || this.order.some((host) => host.pausedUntil > now)) this.waitOrDefer(now);
   }
 
   /** Closes what is idle, and every other connection when its job is done. */
   drain(): void {
+    this.wakeUp.cancel();
     for (const connection of [...this.all.keys()]) if (connection.job === null) connection.quit();
   }
 
@@ -101,6 +109,7 @@ export class DestinationPool implements ConnectionOwner {
 
   jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void {
     const { scheduler } = this.environment;
+    this.heedThrottling(connection, verdicts);
     const kept = connection.session.transactions > 1;
     if (
       kept &&
@@ -123,7 +132,8 @@ export class DestinationPool implements ConnectionOwner {
   }
 
   jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
-    const outcome = ownOutcome('failed', refusal.enhanced, refusal.reason, connection.host.name);
+    const kind = refusal.temporary === true ? 'deferred' : 'failed';
+    const outcome = ownOutcome(kind, refusal.enhanced, refusal.reason, connection.host.name);
     this.conclude(
       connection,
       job,
@@ -174,7 +184,11 @@ export class DestinationPool implements ConnectionOwner {
     if (at >= 0) idle.splice(at, 1);
   }
 
-  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void {
+  tlsResult(connection: UpstreamConnection, result: TlsResult): void {
+    this.environment.events.tlsResult(this.queue.key, connection.host, result);
+  }
+
+  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null, fault?: SessionFault): void {
     const state = this.stateOf(connection);
     this.connections--;
     this.environment.connections--;
@@ -184,9 +198,14 @@ export class DestinationPool implements ConnectionOwner {
     if (!connection.established) this.dialling--;
     if (!connection.established && !this.environment.draining) {
       const words = reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`;
-      const now = this.environment.clock.now();
-      state.failed(words, now, this.environment.hostRest, connection.openedAt);
-      this.environment.events.hostFailed(connection.host, words);
+      const { clock, events, hostRest } = this.environment;
+      const now = clock.now();
+      if (connection.fallsBack) state.handshakeFailed(words, now);
+      else {
+        state.failed(words, now, hostRest, connection.openedAt, fault);
+        if (fault?.kind === 'credentials') events.credentialsRefused(connection.host, words);
+        else events.hostFailed(connection.host, words);
+      }
     }
     // Not from within the wire's callback: a host that fails at once must not recurse.
     if (this.queue.jobs.length > 0) setImmediate(() => this.dispatch());
@@ -199,7 +218,7 @@ export class DestinationPool implements ConnectionOwner {
     const job = this.nextJob();
     if (job === undefined) return false;
     const peerLimit = connection.session.capabilities.maxRecipients;
-    const limit = peerLimit > 0 ? Math.min(peerLimit, this.environment.maxRecipients) : this.environment.maxRecipients;
+    const limit = least(this.environment.maxRecipients, peerLimit, connection.host.maxRecipients);
     if (job.recipients.length > limit) this.environment.scheduler.splitOff(job, job.recipients.slice(limit));
     connection.deliver(job);
     return true;
@@ -219,17 +238,22 @@ export class DestinationPool implements ConnectionOwner {
     const { environment } = this;
     const { session } = connection;
     const { maxMessages } = session.capabilities;
-    const most =
-      maxMessages > 0 ? Math.min(maxMessages, environment.messagesPerConnection) : environment.messagesPerConnection;
+    const most = least(environment.messagesPerConnection, maxMessages, connection.host.maxMessages);
     const worn =
-      session.transactions >= most || environment.clock.now() - connection.openedAt >= environment.connectionAge;
+      session.transactions >= most ||
+      environment.clock.now() - connection.openedAt >= environment.connectionAge ||
+      asksForMore(this.stateOf(connection).site.tls, connection.host.tls);
     if (worn || environment.draining) {
       connection.quit();
       this.dispatch();
-    } else if (!this.start(connection)) {
-      this.stateOf(connection).idle.push(connection);
-      connection.rest(environment.idleTime);
+      return;
     }
+    const state = this.stateOf(connection);
+    const paused = state.pausedUntil > environment.clock.now();
+    if (!paused && this.start(connection)) return;
+    state.idle.push(connection);
+    connection.rest(environment.idleTime);
+    if (paused) this.dispatch();
   }
 
   private conclude(connection: UpstreamConnection, job: DeliveryJob, outcomes: readonly Outcome[]): void {
@@ -251,7 +275,8 @@ export class DestinationPool implements ConnectionOwner {
     environment.connections++;
     host.connections++;
     const { dial, connection, clock, wheel } = environment;
-    this.all.set(new UpstreamConnection(host.target, dial, this, connection, clock, wheel), host);
+    const clear = host.clearBecause(clock.now());
+    this.all.set(new UpstreamConnection(host.target, dial, this, connection, clock, wheel, clear), host);
   }
 
   private stateOf(connection: UpstreamConnection): HostState {
@@ -266,7 +291,10 @@ export class DestinationPool implements ConnectionOwner {
       if (this.resolved !== null || found.kind === 'hosts')
         this.resolveAgain = this.environment.clock.now() + MIN_RESOLVE_INTERVAL;
       if (found.kind === 'hosts') this.adopt(found);
-      else if (this.resolved === null || !found.temporary) this.refuseAll(found);
+      else {
+        if (found.forbidden === true) this.forget();
+        if (this.resolved === null || !found.temporary) this.refuseAll(found);
+      }
       // A site that was known goes on with what is known while the name servers are out.
       this.dispatch();
       if (this.isEmpty) this.environment.poolEmpty(this);
@@ -281,24 +309,44 @@ export class DestinationPool implements ConnectionOwner {
         state = new HostState(host);
         this.states.set(key, state);
       }
+      // Connections from before the host's policy are no more use once they rest; others end with their job.
+      if (asksForMore(host.tls, state.site.tls)) for (const connection of [...state.idle]) connection.quit();
       state.site = host;
       return state;
     });
     this.resolved = found;
   }
 
+  /** No host known from before may be used; those that rest without a job are closed. */
+  private forget(): void {
+    this.resolved = null;
+    this.resolveAgain = 0;
+    this.order = [];
+    for (const connection of [...this.all.keys()]) if (connection.free) connection.quit();
+  }
+
   private refuseAll(failure: Extract<SiteHosts, { kind: 'failed' }>): void {
     this.concludeWaiting(ownOutcome(failure.temporary ? 'deferred' : 'failed', failure.enhanced, failure.reason, ''));
   }
 
-  /** No host can be reached now. */
-  private deferAll(now: number): void {
-    const last = this.order.filter((host) => host.restUntil > now).at(-1);
-    this.concludeWaiting(
-      last === undefined
-        ? ownOutcome('deferred', '4.4.1', 'no host to deliver to', '')
-        : ownOutcome('deferred', '4.4.1', last.lastFailure, last.site.name),
-    );
+  /** A host that says "slower" gets no mail for a while. */
+  private heedThrottling(connection: UpstreamConnection, verdicts: readonly Verdict[]): void {
+    for (const { reply } of verdicts) {
+      const kind = reply.code < 400 ? null : throttlingOf(reply);
+      if (kind === null) continue;
+      const state = this.stateOf(connection);
+      const now = this.environment.clock.now();
+      const words = `${reply.code} ${reply.text}`;
+      if (state.throttled(kind, words, now))
+        this.environment.events.throttled(connection.host, words, state.pausedUntil - now);
+      return;
+    }
+  }
+
+  private waitOrDefer(now: number): void {
+    const fate = whileUnavailable(this.order, this.connections, now);
+    if (fate.kind === 'wait') this.wakeUp.at(fate.until);
+    else if (fate.kind === 'defer') this.concludeWaiting(fate.outcome);
   }
 
   private concludeWaiting(outcome: Outcome): void {
@@ -311,6 +359,11 @@ export class DestinationPool implements ConnectionOwner {
   }
 }
 
-function keyOf(host: { name: string; address: string; port: number }): string {
-  return `${host.address} ${host.port} ${host.name}`;
+function keyOf(host: SiteHost): string {
+  return `${host.address} ${host.port} ${host.name} ${host.credentials?.sasl.user ?? ''}`;
+}
+
+/** The least of a limit and of others, of which 0 and none are no limits. */
+function least(limit: number, ...others: readonly (number | undefined)[]): number {
+  return others.reduce<number>((found, other) => (other ? Math.min(found, other) : found), limit);
 }

@@ -1,11 +1,21 @@
 /**
  * What a pool knows of one host of its site: its connections, and whether it is worth dialling now.
  */
+import type { SessionFault } from '../smtp/client-host.js';
 import type { SiteHost } from './site.js';
+import type { Throttling } from './throttling.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
 /** Longest time a host that failed is left alone, ms: this late at most mail flows again when it is back. */
 const MAX_REST = 30_000;
+/** The same where it refused our credentials, ms: it is not asked often enough to lock the account. */
+const MAX_CREDENTIALS_REST = 300_000;
+/** How long TLS is not tried after a handshake failed, ms. */
+const CLEAR_TIME = 300_000;
+/** Pauses of a host that asks for fewer messages: the first, the longest, and that of a quota, ms. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 60_000;
+const QUOTA_PAUSE = 600_000;
 
 export class HostState {
   site: SiteHost;
@@ -17,6 +27,14 @@ export class HostState {
   restUntil = 0;
   /** Why it rests. */
   lastFailure = '';
+  /** Enhanced code for mail that has to wait for it. */
+  lastEnhanced = '';
+  /** Neither dialled nor given mail before this: it asked for less, engine clock ms. */
+  pausedUntil = Number.NEGATIVE_INFINITY;
+  /** Why TLS is not tried, '' when it is. */
+  private clearReason = '';
+  private clearUntil = 0;
+  private pauses = 0;
   /** For smooth weighted round robin. */
   credit = 0;
   private failures = 0;
@@ -29,6 +47,7 @@ export class HostState {
 
   /** A connection can be had at once or, where one more is allowed, dialled. */
   isAvailable(now: number, mayDial: boolean): boolean {
+    if (this.pausedUntil > now) return false;
     return this.idle.length > 0 || (mayDial && this.restUntil <= now && this.connections < this.site.limit);
   }
 
@@ -50,8 +69,9 @@ export class HostState {
    * A connection begun at `begunAt` failed before it became usable. `rest`: ms after the first failure; doubles with each
    * more. Those that were being made together count as one failure.
    */
-  failed(reason: string, now: number, rest: number, begunAt: number): void {
+  failed(reason: string, now: number, rest: number, begunAt: number, fault?: SessionFault): void {
     this.lastFailure = reason;
+    this.lastEnhanced = fault?.enhanced ?? '';
     if (begunAt >= this.failedAt) {
       this.failures++;
       this.failedAt = now;
@@ -59,7 +79,36 @@ export class HostState {
       // Another address is tried at once, once each.
       if (this.failures <= (this.site.alternatives?.length ?? 0)) return;
     }
-    this.restUntil = now + Math.min(MAX_REST, rest * 2 ** Math.min(this.failures - 1, 6));
+    const most = fault?.kind === 'credentials' ? MAX_CREDENTIALS_REST : MAX_REST;
+    this.restUntil = now + Math.min(most, rest * 2 ** Math.min(this.failures - 1, 6));
+  }
+
+  /** A handshake failed where TLS is not required: the next connections are in the clear. */
+  handshakeFailed(reason: string, now: number): void {
+    this.clearReason = `the TLS handshake failed: ${reason}`;
+    this.clearUntil = now + CLEAR_TIME;
+  }
+
+  /** Why the next connection is in the clear although TLS is to be tried; '': it is tried. */
+  clearBecause(now: number): string {
+    return this.clearUntil > now ? this.clearReason : '';
+  }
+
+  /** Something is known of it that must not be forgotten yet. */
+  isSetBack(now: number): boolean {
+    return Math.max(this.restUntil, this.pausedUntil, this.clearUntil) > now;
+  }
+
+  /** It asked for less. True: it is left alone from now on; false: it was already. */
+  throttled(kind: Throttling, reason: string, now: number): boolean {
+    if (this.pausedUntil > now) return false;
+    // Pauses grow while one soon follows the other.
+    this.pauses = now - this.pausedUntil < LONGEST_PAUSE ? this.pauses + 1 : 0;
+    this.pausedUntil =
+      now + (kind === 'quota' ? QUOTA_PAUSE : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(this.pauses, 6)));
+    this.lastFailure = reason;
+    this.lastEnhanced = '4.7.0';
+    return true;
   }
 }
 

@@ -8,9 +8,19 @@ export interface MailExchange {
   readonly exchange: string;
 }
 
-/** Records, or why there are none. `expires`: engine clock, ms. */
+/**
+ * Records, or why there are none. `expires`: engine clock, ms. `authenticated`: validated by DNSSEC, as far as we can
+ * trust whoever says so.
+ */
 export type MailDnsResult<D> =
-  | { readonly kind: 'records'; readonly records: readonly D[]; readonly expires: number }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly D[];
+      readonly expires: number;
+      readonly authenticated: boolean;
+      /** The name that has the records, at the end of any aliases. */
+      readonly canonical: string;
+    }
   | {
       readonly kind: 'failed';
       /** `nxdomain`: no such name; `nodata`: the name exists without records of the type; others as the resolver names them. */
@@ -18,6 +28,7 @@ export type MailDnsResult<D> =
       readonly temporary: boolean;
       readonly detail: string;
       readonly expires: number;
+      readonly authenticated: boolean;
     };
 
 /** Never rejects. Names in A-labels; aliases are followed. */

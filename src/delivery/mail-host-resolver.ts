@@ -39,10 +39,17 @@ interface Candidate {
   readonly preference: number;
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
+  readonly authenticated: boolean;
+  readonly canonical: string;
 }
 
 type Resolved =
-  | { readonly kind: 'candidates'; readonly candidates: readonly Candidate[]; readonly expires: number }
+  | {
+      readonly kind: 'candidates';
+      readonly candidates: readonly Candidate[];
+      readonly authenticated: boolean;
+      readonly expires: number;
+    }
   | Extract<MailHosts, { kind: 'failed' }>;
 
 /** How long what needs no DNS stands, ms. */
@@ -86,7 +93,8 @@ export class DnsMailHostResolver implements MailHostResolver {
       return failed('5.1.2', `${literal} is not an address that mail can be sent to`, false, expires);
     }
     if (this.isOurselves(address)) return failed('5.4.6', `mail for ${literal} loops back to myself`, false, expires);
-    return { kind: 'hosts', hosts: [{ name: literal, addresses: [address] }], expires };
+    const host = { name: literal, addresses: [address], authenticated: false, canonical: literal };
+    return { kind: 'hosts', hosts: [host], authenticated: false, expires };
   }
 
   private async remembered(domain: string): Promise<Resolved> {
@@ -122,18 +130,18 @@ export class DnsMailHostResolver implements MailHostResolver {
       const exchanges = answer.records.filter((record) => record.exchange !== '.' && record.exchange !== '');
       if (exchanges.length === 0)
         return failed('5.1.10', `${domain} does not accept mail (null MX)`, false, answer.expires);
-      return this.toCandidates(domain, exchanges, answer.expires, false);
+      return this.toCandidates(domain, exchanges, answer, false);
     }
     // Without an answer about MX the address must not be used instead: it may be the wrong host (RFC 5321 section 5.1).
     if (answer.temporary) return failed('4.4.3', answer.detail, true, answer.expires);
     if (answer.reason !== 'nodata') return failed('5.1.2', answer.detail, false, answer.expires);
-    return this.toCandidates(domain, [{ preference: 0, exchange: domain }], answer.expires, true);
+    return this.toCandidates(domain, [{ preference: 0, exchange: domain }], answer, true);
   }
 
   private async toCandidates(
     domain: string,
     exchanges: readonly MailExchange[],
-    expires: number,
+    answer: { readonly expires: number; readonly authenticated: boolean },
     implicit: boolean,
   ): Promise<Resolved> {
     // Shuffled before it is cut, so that the bound does not always leave out the same of equals.
@@ -142,7 +150,7 @@ export class DnsMailHostResolver implements MailHostResolver {
       .slice(0, this.maxHosts);
     const found = await Promise.all(chosen.map((exchange) => this.addressesOf(exchange)));
     let worstAllowed = Number.POSITIVE_INFINITY;
-    let until = expires;
+    let until = answer.expires;
     for (const host of found) {
       until = Math.min(until, host.expires);
       if (host.ourselves) worstAllowed = Math.min(worstAllowed, host.candidate.preference);
@@ -151,7 +159,8 @@ export class DnsMailHostResolver implements MailHostResolver {
     const candidates = better
       .filter((host) => host.candidate.ipv4.length + host.candidate.ipv6.length > 0)
       .map((host) => host.candidate);
-    if (candidates.length > 0) return { kind: 'candidates', candidates, expires: until };
+    const { authenticated } = answer;
+    if (candidates.length > 0) return { kind: 'candidates', candidates, authenticated, expires: until };
     const waiting = better.find((host) => host.temporary !== '');
     if (waiting !== undefined) return failed('4.4.3', waiting.temporary, true, until);
     if (worstAllowed !== Number.POSITIVE_INFINITY) {
@@ -177,31 +186,36 @@ export class DnsMailHostResolver implements MailHostResolver {
     let ourselves = this.ownNames.has(exchange);
     const ipv4: string[] = [];
     const ipv6: string[] = [];
+    let authenticated = true;
+    let canonical = exchange;
     for (const answer of answers) {
       expires = Math.min(expires, answer.expires);
       if (answer.kind === 'failed') {
         if (answer.temporary) temporary = answer.detail;
         continue;
       }
+      authenticated &&= answer.authenticated;
+      canonical = answer.canonical;
       for (const record of answer.records) {
         const address = canonicalIpv6(record) ?? record;
         if (this.isOurselves(address)) ourselves = true;
         if (isUnicast(address)) (address.includes(':') ? ipv6 : ipv4).push(address);
       }
     }
-    return { candidate: { name: exchange, preference, ipv4, ipv6 }, ourselves, temporary, expires };
+    const candidate = { name: exchange, preference, ipv4, ipv6, authenticated, canonical };
+    return { candidate, ourselves, temporary, expires };
   }
 
   /** One order out of those that are allowed. */
   private draw(resolved: Resolved): MailHosts {
     if (resolved.kind === 'failed') return resolved;
     const order = shuffle(resolved.candidates).sort((a, b) => a.preference - b.preference);
-    const hosts = order.map(({ name, ipv4, ipv6 }): MailHost => {
+    const hosts = order.map(({ name, ipv4, ipv6, authenticated, canonical }): MailHost => {
       const [first, second] = this.ipv6First ? [ipv6, ipv4] : [ipv4, ipv6];
       const addresses = alternate(shuffle(first), shuffle(second)).slice(0, this.maxAddressesPerHost);
-      return { name, addresses };
+      return { name, addresses, authenticated, canonical };
     });
-    return { kind: 'hosts', hosts, expires: resolved.expires };
+    return { kind: 'hosts', hosts, authenticated: resolved.authenticated, expires: resolved.expires };
   }
 }
 

@@ -6,10 +6,20 @@
 export interface MailHost {
   readonly name: string;
   readonly addresses: readonly string[];
+  /** The addresses are validated by DNSSEC. */
+  readonly authenticated: boolean;
+  /** The name that has the addresses; another than `name` where that is an alias. */
+  readonly canonical: string;
 }
 
 export type MailHosts =
-  | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[]; readonly expires: number }
+  | {
+      readonly kind: 'hosts';
+      readonly hosts: readonly MailHost[];
+      /** That these are the domain's hosts is validated by DNSSEC. */
+      readonly authenticated: boolean;
+      readonly expires: number;
+    }
   | {
       readonly kind: 'failed';
       readonly temporary: boolean;

@@ -11,6 +11,7 @@ import type { DeliveryJob } from '../queue/queued-message.js';
 import type { Capabilities } from '../smtp/capabilities.js';
 import type { TransactionPlan } from '../smtp/client-host.js';
 import type { StoredContent } from '../spool/spool.js';
+import type { HopSecurity } from './require-tls.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 
 /** Largest content that is converted, bytes: converting takes about 8 ms a MiB in one go. */
@@ -26,13 +27,14 @@ export interface PreparedTransaction {
 export async function prepareTransaction(
   job: DeliveryJob,
   capabilities: Capabilities,
+  hop: HopSecurity,
 ): Promise<PreparedTransaction | { refusal: PlanRefusal }> {
   const { envelope } = job.message;
   let content = job.message.content;
   let facts = envelope.content;
   let headerAscii: boolean | undefined;
   for (;;) {
-    const step = planTransaction(envelope, job.recipients, facts, capabilities, headerAscii);
+    const step = planTransaction(envelope, job.recipients, facts, capabilities, headerAscii, hop);
     if (step.kind === 'plan') return { plan: step.plan, content, facts };
     if (step.kind === 'refused') return { refusal: step.refusal };
     if (step.kind === 'header') {

@@ -2,8 +2,10 @@
  * Sites: where a destination's mail can be handed in. Either the configured upstreams, balanced by weight, or the mail
  * hosts of a domain in order of preference.
  */
+import type { ClientCredentials } from '../smtp/client-sasl.js';
 import type { MailHostResolver } from './mx-resolver.js';
-import { opportunistic, type TlsPolicy } from './tls-policy.js';
+import type { MxSecurity } from './mx-security.js';
+import type { TlsPolicy } from './tls-policy.js';
 
 /** One host and port with the addresses to try. */
 export interface SiteHost {
@@ -18,6 +20,23 @@ export interface SiteHost {
   readonly limit: number;
   /** How safely it must be reached. */
   readonly tls: TlsPolicy;
+  /** That mail for the destination may go to this host is certain: configured, or found by a validated way. */
+  readonly foundSecurely?: boolean;
+  /** Who we are to it; none: it is not asked. */
+  readonly credentials?: HostCredentials;
+  /** Messages on one connection at most, 0 or none: as the engine has it. */
+  readonly maxMessages?: number;
+  /** Recipients in one transaction at most, 0 or none: as the engine has it. */
+  readonly maxRecipients?: number;
+}
+
+/** What a host is shown of us, and where a token comes from. */
+export interface HostCredentials {
+  readonly sasl: ClientCredentials;
+  /** With `sasl.token` only. Rejects with a SluiceError that says whether waiting can help. */
+  fetchToken?(): Promise<string>;
+  /** The host did not take the token. */
+  tokenRefused?(): void;
 }
 
 export type SiteHosts =
@@ -31,7 +50,14 @@ export type SiteHosts =
       /** Engine clock ms until which this holds. */
       readonly expires: number;
     }
-  | { readonly kind: 'failed'; readonly temporary: boolean; readonly enhanced: string; readonly reason: string };
+  | {
+      readonly kind: 'failed';
+      readonly temporary: boolean;
+      readonly enhanced: string;
+      readonly reason: string;
+      /** Hosts known from before must not be used either: a policy forbids them. */
+      readonly forbidden?: boolean;
+    };
 
 /** Finds the hosts of one destination. Never rejects. */
 export interface Site {
@@ -44,6 +70,10 @@ export interface Upstream {
   readonly port: number;
   readonly pool: number;
   readonly weight: number;
+  readonly tls: TlsPolicy;
+  readonly credentials?: HostCredentials;
+  readonly maxMessages?: number;
+  readonly maxRecipients?: number;
 }
 
 /** Addresses of a host name or literal, best first; throws what `MailHostResolver` would report as failed. */
@@ -62,15 +92,8 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
           expires = Math.min(expires, found.expires);
           const [address, ...alternatives] = found.addresses;
           if (address === undefined) throw new Error(`no address for upstream ${upstream.host}`);
-          hosts.push({
-            name: upstream.host,
-            address,
-            alternatives,
-            port: upstream.port,
-            weight: upstream.weight,
-            limit: upstream.pool,
-            tls: opportunistic(upstream.host),
-          });
+          const { host: name, pool: limit, ...same } = upstream;
+          hosts.push({ ...same, foundSecurely: true, name, limit, address, alternatives });
         } catch (error) {
           reason = error instanceof Error ? error.message : String(error);
         }
@@ -82,23 +105,37 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
   };
 }
 
-/** The mail hosts of a recipient domain (RFC 5321 section 5). `connections`: most to the destination. */
-export function mailSite(domain: string, resolver: MailHostResolver, port: number, connections: number): Site {
+/**
+ * The mail hosts of a recipient domain (RFC 5321 section 5), as far as its policies let them be used (RFC 7672, RFC 8461).
+ * `connections`: most to the destination. A domain whose policies leave no host is tried again later, never given up for
+ * that (RFC 8461 section 5).
+ */
+export function mailSite(
+  domain: string,
+  resolver: MailHostResolver,
+  security: MxSecurity,
+  port: number,
+  connections: number,
+): Site {
   return {
     async resolve() {
       const found = await resolver.resolve(domain);
       if (found.kind === 'failed') return found;
-      const hosts = found.hosts.flatMap((host) =>
+      const secured = await security.secure(domain, found);
+      if (secured.hosts.length === 0 && secured.refusal !== null)
+        return { kind: 'failed', temporary: true, forbidden: true, ...secured.refusal };
+      const hosts = secured.hosts.flatMap(({ host, tls, foundSecurely }) =>
         host.addresses.map((address) => ({
           name: host.name,
           address,
           port,
           weight: 1,
           limit: connections,
-          tls: opportunistic(host.name),
+          tls,
+          foundSecurely,
         })),
       );
-      return { kind: 'hosts', hosts, order: 'preference', limit: connections, expires: found.expires };
+      return { kind: 'hosts', hosts, order: 'preference', limit: connections, expires: secured.expires };
     },
   };
 }

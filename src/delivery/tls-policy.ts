@@ -13,6 +13,17 @@ export interface TlsaRecord {
   readonly certificate: Buffer;
 }
 
+/** A policy as reports name it (RFC 8460 section 4.4). */
+export interface ReportedPolicy {
+  readonly type: 'tlsa' | 'sts' | 'no-policy-found';
+  /** Whose policy: the domain of MTA-STS, the TLSA base domain of DANE. */
+  readonly domain: string;
+  /** The policy's lines, or its TLSA records. */
+  readonly text: readonly string[];
+  /** Host patterns of MTA-STS. */
+  readonly mx: readonly string[];
+}
+
 /** What TLS to one host has to be like. */
 export interface TlsPolicy {
   /**
@@ -43,6 +54,8 @@ export interface TlsPolicy {
   readonly key: string;
   /** Where the policy comes from; names the policy in reports and log lines. */
   readonly source: 'setting' | 'default' | 'mta-sts' | 'dane';
+  /** What to report results under; absent: they are reported to nobody. */
+  readonly reported?: ReportedPolicy;
 }
 
 /** What is known of TLS once it stands. */
@@ -51,8 +64,12 @@ export interface TlsState {
   readonly cipher: string;
   /** The certificate passed `pki` for the policy's names, or `dane`, or `pin`, whether that was asked for or not. */
   readonly verified: boolean;
+  /** Why it is not verified. */
+  readonly problem?: TlsFailure;
   /** The session was resumed. */
   readonly resumed: boolean;
+  /** Data of the channel binding `tls-exporter` (RFC 9266), TLS 1.3 only. */
+  readonly binding?: Buffer;
 }
 
 /** Kinds of failure as RFC 8460 section 4.3 names them, besides those of policies. */
@@ -77,6 +94,11 @@ export type TlsResult =
   | { readonly kind: 'secured'; readonly state: TlsState }
   | { readonly kind: 'failed'; readonly failure: TlsFailure }
   | { readonly kind: 'clear'; readonly reason: string };
+
+/** Whether a connection made under `old` may fall short of `now`. */
+export function asksForMore(now: TlsPolicy, old: TlsPolicy): boolean {
+  return now.mode === 'required' && (old.mode !== 'required' || (now.verify !== 'any' && now.verify !== old.verify));
+}
 
 /** Where nothing else was said: try TLS, take any certificate. */
 export function opportunistic(serverName: string): TlsPolicy {

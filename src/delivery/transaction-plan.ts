@@ -1,16 +1,19 @@
 /**
  * From a message and what the next hop can do to the commands of a transaction, or to the reason why the message must
- * not be sent there as it is (RFC 6152, RFC 3030, RFC 6531, RFC 1870): never silently broken.
+ * not be sent there as it is (RFC 6152, RFC 3030, RFC 6531, RFC 1870, RFC 8689): never silently broken.
  */
 import { domainToASCII } from 'node:url';
 import type { ContentFacts, Envelope } from '../message/envelope.js';
 import { NOTIFY_DELAY, NOTIFY_FAILURE, NOTIFY_NEVER, NOTIFY_SUCCESS, type Recipient } from '../message/envelope.js';
 import type { Capabilities } from '../smtp/capabilities.js';
 import type { TransactionPlan } from '../smtp/client-host.js';
+import { type HopSecurity, requireTlsRefusal } from './require-tls.js';
 
-/** Why a transaction cannot be made, with the enhanced code of a permanent failure. */
+/** Why a transaction cannot be made. */
 export interface PlanRefusal {
   readonly enhanced: string;
+  /** Another try may find it otherwise: the message is deferred. */
+  readonly temporary?: boolean;
   readonly reason: string;
 }
 
@@ -33,7 +36,10 @@ export function planTransaction(
   content: ContentFacts,
   capabilities: Capabilities,
   headerAscii: boolean | undefined,
+  hop: HopSecurity,
 ): PlanStep {
+  const unsafe = envelope.requireTls ? requireTlsRefusal(capabilities, hop) : null;
+  if (unsafe !== null) return { kind: 'refused', refusal: unsafe };
   if (capabilities.maxSize > 0 && content.size > capabilities.maxSize)
     return refused('5.3.4', `message of ${content.size} bytes is over the next hop's limit of ${capabilities.maxSize}`);
   const binary = content.binary;
@@ -65,6 +71,7 @@ export function planTransaction(
     if (envelope.ret !== '') mail += ` RET=${envelope.ret}`;
     if (envelope.envelopeId !== '') mail += ` ENVID=${envelope.envelopeId}`;
   }
+  if (envelope.requireTls) mail += ' REQUIRETLS';
   if (capabilities.mtPriority && envelope.priority !== 0) mail += ` MT-PRIORITY=${envelope.priority}`;
   const rcpts = recipients.map((index, i) => rcptCommand(envelope.recipients[index]!, addresses[i]!, capabilities));
   const unstuffed = content.form === 'wire' ? content.size - content.dotLines : content.size;

@@ -6,17 +6,25 @@
  */
 import type { Clock } from '../core/clock.js';
 import type { DeadlineWheel } from '../core/deadline-wheel.js';
-import { messageOf } from '../core/errors.js';
+import { messageOf, SluiceError } from '../core/errors.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
-import type { ClientHost, ClientSessionOptions, TransactionPlan, Verdict } from '../smtp/client-host.js';
+import type {
+  ClientHost,
+  ClientSessionOptions,
+  SessionFault,
+  SessionSecurity,
+  TransactionPlan,
+  Verdict,
+} from '../smtp/client-host.js';
 import { ClientSession } from '../smtp/client-session.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
 import type { StoredContent } from '../spool/spool.js';
 import { isReady, transferContent } from './content-transfer.js';
 import { prepareTransaction } from './prepare-transaction.js';
+import type { HopSecurity } from './require-tls.js';
 import type { SiteHost } from './site.js';
-import type { TlsFailure } from './tls-policy.js';
+import type { TlsFailure, TlsPolicy, TlsResult, TlsState } from './tls-policy.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 import type { Dial, Wire, WireEvents } from './wire.js';
 
@@ -38,7 +46,9 @@ export interface ConnectionOwner {
   jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void;
   /** It says goodbye: no more jobs for it. */
   leaving(connection: UpstreamConnection): void;
-  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null): void;
+  /** How it came to TLS, or did not. */
+  tlsResult(connection: UpstreamConnection, result: TlsResult): void;
+  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null, fault?: SessionFault): void;
 }
 
 export interface ConnectionOptions extends ClientSessionOptions {
@@ -52,6 +62,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   readonly session: ClientSession;
   /** Became usable at some time: the greeting is over. */
   established = false;
+  /** What TLS it has, null while or where it has none. */
+  tls: TlsState | null = null;
+  /** TLS failed where the policy goes on in the clear, on a new connection. */
+  fallsBack = false;
   job: DeliveryJob | null = null;
   /** When the job began, engine clock ms. */
   jobBegan = 0;
@@ -59,6 +73,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   private readonly clock: Clock;
   private readonly wheel: DeadlineWheel;
   private readonly wire: Wire;
+  /** Why it is in the clear although TLS was to be tried, '' when it is tried. */
+  private readonly clearReason: string;
   private content: StoredContent | null = null;
   private facts: ContentFacts | null = null;
   private connecting = true;
@@ -74,6 +90,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     options: ConnectionOptions,
     clock: Clock,
     wheel: DeadlineWheel,
+    clearReason = '',
   ) {
     const now = clock.now();
     this.host = host;
@@ -82,8 +99,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.wheel = wheel;
     this.openedAt = now;
     this.connectDeadline = now + options.connectTimeout;
-    this.session = new ClientSession(this, options, now);
-    this.wire = dial(host.address, host.port, host.tls, this);
+    this.clearReason = clearReason;
+    const tls = clearReason === '' ? host.tls : ({ ...host.tls, mode: 'none' } as const);
+    this.session = new ClientSession(this, options, now, securityOf(host, tls));
+    this.wire = dial(host.address, host.port, tls, this);
     wheel.add(this);
   }
 
@@ -102,7 +121,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.job = job;
     this.jobBegan = this.clock.now();
     this.idleDeadline = Number.POSITIVE_INFINITY;
-    const step = planTransaction(envelope, job.recipients, envelope.content, this.session.capabilities, undefined);
+    const { capabilities } = this.session;
+    const step = planTransaction(envelope, job.recipients, envelope.content, capabilities, undefined, this.hop);
     if (step.kind === 'plan') this.begin(step.plan, content, envelope.content);
     else if (step.kind === 'refused') this.refuse(step.refusal);
     else this.deliverAfterLook(job);
@@ -130,6 +150,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
 
   expire(): void {
     if (this.connecting) this.over('the connection was not made in time', null);
+    else if (this.session.handshaking) this.tlsFailed(NO_HANDSHAKE);
     else if (this.idleDeadline <= this.clock.now()) this.quit();
     else this.session.timeout();
     if (!this.closed) this.wheel.add(this);
@@ -152,10 +173,15 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     drain?.(true);
   }
 
-  secured(): void {}
+  secured(state: TlsState): void {
+    this.tls = state;
+    this.owner.tlsResult(this, { kind: 'secured', state });
+    this.session.secured(state.binding ?? null, this.clock.now());
+  }
 
   tlsFailed(failure: TlsFailure): void {
-    this.lost(failure.reason);
+    this.owner.tlsResult(this, { kind: 'failed', failure });
+    this.over(failure.reason, null, { kind: 'tls', enhanced: '4.7.5' });
   }
 
   lost(reason: string): void {
@@ -191,6 +217,31 @@ export class UpstreamConnection implements ClientHost, WireEvents {
       });
   }
 
+  startTls(): void {
+    this.wire.startTls();
+    // The handshake's deadline is nearer than the one the wheel knows.
+    if (!this.closed) this.wheel.add(this);
+  }
+
+  fetchToken(): void {
+    this.host.credentials!.fetchToken!()
+      .then((token) => {
+        if (!this.closed) this.session.tokenReady(token, this.clock.now());
+      })
+      .catch((error: unknown) => {
+        const kind = error instanceof SluiceError && error.temporary ? 'temporary' : 'credentials';
+        this.over(`no access token: ${messageOf(error)}`, null, { kind, enhanced: '4.7.0' });
+      });
+  }
+
+  tlsMissing(kind: TlsFailure['kind'], reason: string): void {
+    this.owner.tlsResult(this, { kind: 'failed', failure: { kind, reason } });
+  }
+
+  clear(reason: string): void {
+    this.owner.tlsResult(this, { kind: 'clear', reason: this.clearReason || reason });
+  }
+
   greeted(): void {
     this.established = true;
     this.owner.ready(this);
@@ -209,11 +260,13 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     if (cut) this.over('the session ended with the transaction', verdicts.at(-1)?.reply ?? null);
   }
 
-  over(reason: string, reply: PeerReply | null): void {
+  over(reason: string, reply: PeerReply | null, fault?: SessionFault): void {
     if (this.closed) return;
     const { job, session } = this;
     this.closed = true;
+    this.fallsBack = fault?.kind === 'tls' && this.host.tls.mode === 'opportunistic';
     this.wheel.delete(this);
+    if (fault?.kind === 'credentials') this.host.credentials?.tokenRefused?.();
     const untouched = session.transactions > 0 && session.unanswered;
     const { uncertain } = session;
     this.job = null;
@@ -227,13 +280,17 @@ export class UpstreamConnection implements ClientHost, WireEvents {
         untouched,
         uncertain,
       );
-    this.owner.gone(this, reason, reply);
+    this.owner.gone(this, reason, reply, fault);
   }
 
   private begin(plan: TransactionPlan, content: StoredContent, facts: ContentFacts): void {
     this.content = content;
     this.facts = facts;
     this.session.begin(plan, this.clock.now());
+  }
+
+  private get hop(): HopSecurity {
+    return { tls: this.tls, foundSecurely: this.host.foundSecurely === true };
   }
 
   private refuse(refusal: PlanRefusal): void {
@@ -243,7 +300,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 
   private deliverAfterLook(job: DeliveryJob): void {
-    prepareTransaction(job, this.session.capabilities)
+    prepareTransaction(job, this.session.capabilities, this.hop)
       .then((prepared) => {
         if (this.job !== job) return;
         if ('refusal' in prepared) this.refuse(prepared.refusal);
@@ -264,4 +321,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
       this.drain = resolve;
     });
   }
+}
+
+const NO_HANDSHAKE: TlsFailure = { kind: 'validation-failure', reason: 'no TLS handshake in time' };
+
+function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {
+  return { tls: mode === 'none' ? 'none' : implicit ? 'implicit' : mode, credentials: host.credentials?.sasl ?? null };
 }

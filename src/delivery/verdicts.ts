@@ -4,15 +4,18 @@
 import type { Outcome } from '../queue/outcome.js';
 import type { Verdict } from '../smtp/client-host.js';
 import { enhancedCode } from '../smtp/reply-parser.js';
+import { throttlingOf } from './throttling.js';
 
 /** The outcome a verdict stands for. `speaksDsn`: the host took over the duty to notify. */
 export function outcomeOf(verdict: Verdict, host: string, speaksDsn: boolean): Outcome {
   const { reply, stage } = verdict;
   const accepted = stage === 'content' && reply.code >= 200 && reply.code < 300;
+  // Some providers say with a 5yz that a day's quota is used up: nothing is wrong with the mail.
+  const tooMuch = reply.code >= 500 && throttlingOf(reply) !== null;
   return {
-    kind: accepted ? 'delivered' : reply.code >= 500 ? 'failed' : 'deferred',
+    kind: accepted ? 'delivered' : reply.code >= 500 && !tooMuch ? 'failed' : 'deferred',
     reply: `${reply.code} ${reply.text}`,
-    enhanced: enhancedCode(reply),
+    enhanced: tooMuch ? enhancedCode(reply).replace(/^5/, '4') : enhancedCode(reply),
     host,
     relayed: accepted && !speaksDsn,
   };

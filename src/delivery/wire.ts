@@ -11,8 +11,8 @@ export interface Wire {
   readonly unsent: number;
   writeText(text: string, encoding: 'latin1' | 'utf8'): boolean;
   /**
-   * Begins TLS on a connection that stands, with nothing unread (an implicit policy does that itself before
-   * `connected`). Ends in `secured` or `tlsFailed`; with `required`, `secured` comes only for a certificate that passed.
+   * Begins TLS on a connection that stands, with nothing unread (an implicit policy does that itself: `secured`, then
+   * `connected`). It has no deadline of its own. Ends in `secured` or `tlsFailed`; with `required`, `secured` comes only for a certificate that passed.
    */
   startTls(): void;
   /** Sends what is buffered, then closes. */

@@ -43,7 +43,8 @@ export class DsnNotifier implements Notifier {
       hostname,
       sender: envelope.sender,
       envelopeId: envelope.envelopeId,
-      ret: envelope.ret,
+      // What had to be kept from others' eyes does not come back in full (RFC 8689 section 5).
+      ret: envelope.requireTls ? 'HDRS' : envelope.ret,
       smtpUtf8: envelope.smtpUtf8,
       queueId: formatQueueId(message.id),
       arrivedAt: envelope.receivedAt + shift,

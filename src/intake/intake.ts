@@ -210,6 +210,8 @@ export class Intake {
       envelopeId: transaction.envelopeId,
       priority: transaction.priority,
       requireTls: transaction.requireTls,
+      // Of the two wishes the stricter counts (RFC 8689 section 4.1).
+      ...(prepared.tlsOptional === true && !transaction.requireTls ? { tlsOptional: true } : {}),
       account: transaction.account,
       receivedAt: this.options.clock.now(),
       origin: request.origin,

@@ -21,6 +21,7 @@ import {
   type PreparedMessage,
   type PrepareRequest,
   type PrepareWorkerData,
+  TLS_OPTIONAL,
   WORDS_PER_MESSAGE,
 } from '../../workers/contract.js';
 import { messageOf, SluiceError } from '../core/errors.js';
@@ -252,9 +253,10 @@ function unpack(answer: PackedAnswer, count: number): PrepareResult[] {
   for (let i = 0; i < words.length; i += WORDS_PER_MESSAGE) {
     const header = bytes.subarray(at, at + words[i + 1]!);
     at += header.length;
-    const status = PREPARE_STATUSES[words[i]!];
+    const status = PREPARE_STATUSES[words[i]! & ~TLS_OPTIONAL];
+    const tlsOptional = (words[i]! & TLS_OPTIONAL) !== 0;
     if (words[i] === FAILED || status === undefined) results.push(failed(header.toString()));
-    else results.push({ status, header, resumeAt: words[i + 2]! });
+    else results.push({ status, header, resumeAt: words[i + 2]!, tlsOptional });
   }
   return results;
 }

@@ -70,6 +70,8 @@ export interface Envelope {
   readonly priority: number;
   /** REQUIRETLS was given with MAIL (RFC 8689): to be sent over verified TLS only. */
   readonly requireTls: boolean;
+  /** Its header says `TLS-Required: No` (RFC 8689 section 5): to be sent whatever TLS policies of its domains say. */
+  readonly tlsOptional?: boolean;
   /** Name of the account it was submitted with, '' when there is none. */
   readonly account: string;
   /** Acceptance, engine clock, ms since the epoch. */

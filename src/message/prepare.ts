@@ -25,6 +25,7 @@ export interface Preparer {
 const RECEIVED = new FieldName('Received');
 const DATE = new FieldName('Date');
 const MESSAGE_ID = new FieldName('Message-ID');
+const TLS_REQUIRED = new FieldName('TLS-Required');
 const NOTHING = new Uint8Array(0);
 
 function refused(status: PrepareStatus): PreparedMessage {
@@ -59,12 +60,15 @@ export function createPreparer(config: PrepareConfig, signing: SignerOptions = {
       let hops = 0;
       let hasDate = addsDate;
       let hasMessageId = addsMessageId;
+      let tlsOptional = false;
       for (let i = 0; i < original.count; i++) {
         const hash = original.hashes[i]!;
         if (hash === RECEIVED.hash) {
           if (original.is(i, RECEIVED)) hops++;
         } else if (hash === DATE.hash) hasDate ||= !dropsDate && original.is(i, DATE);
         else if (hash === MESSAGE_ID.hash) hasMessageId ||= !dropsMessageId && original.is(i, MESSAGE_ID);
+        else if (hash === TLS_REQUIRED.hash && original.is(i, TLS_REQUIRED))
+          tlsOptional ||= /^\s*no\s*$/i.test(original.value(i));
       }
       if (hops >= maxHops) return refused('too-many-hops');
 
@@ -84,11 +88,12 @@ export function createPreparer(config: PrepareConfig, signing: SignerOptions = {
         const seconds = Math.floor(request.date / 1000);
         fields = signer.sign(request.dkimKey, headers, memory, request, original.bodyStart, unstuff, seconds) + fields;
       }
-      if (changed === undefined) return { status: 'ok', header: Buffer.from(fields, 'latin1'), resumeAt: 0 };
+      if (changed === undefined)
+        return { status: 'ok', header: Buffer.from(fields, 'latin1'), resumeAt: 0, tlsOptional };
       const header = Buffer.allocUnsafe(fields.length + changed.length);
       header.write(fields, 0, 'latin1');
       header.set(changed, fields.length);
-      return { status: 'ok', header, resumeAt: original.headerEnd };
+      return { status: 'ok', header, resumeAt: original.headerEnd, tlsOptional };
     },
   };
 }

@@ -1,19 +1,39 @@
 /**
- * Connections to next hops: implements delivery's Dial over TCP sockets that read into the thread's one buffer.
+ * Connections to next hops: implements delivery's Dial over TCP sockets that read into the thread's one buffer, and over
+ * TLS on top of them.
+ *
+ * A Buffer given to `write` counts in `unsent` until the system has its bytes; under TLS until they are encrypted, which
+ * copies them, and the system has the result. So where `unsent` is 0, the memory may be used for something else.
  */
 import net from 'node:net';
+import type { TlsFailure, TlsPolicy } from '../delivery/tls-policy.js';
 import type { Dial, Wire, WireEvents } from '../delivery/wire.js';
 import { readBuffer } from './read-buffer.js';
+import { ClientTls, wordsOf } from './tls/client-tls.js';
 
-/** Opens a TCP connection. */
-export const dial: Dial = (address, port, _policy, events) => new TcpWire(address, port, events);
+/** A Dial with TLS sessions of its own to resume. */
+export function createDial(tls = new ClientTls()): Dial {
+  return (address, port, policy, events) => new TcpWire(address, port, policy, events, tls);
+}
+
+/** Opens connections. */
+export const dial: Dial = createDial();
 
 class TcpWire implements Wire {
-  private readonly socket: net.Socket;
+  private readonly address: string;
+  private readonly port: number;
+  private readonly policy: TlsPolicy;
+  private readonly tls: ClientTls;
+  /** What the session writes to: the TCP socket, or TLS over it. */
+  private socket: net.Socket;
   private events: WireEvents | null;
 
-  constructor(address: string, port: number, events: WireEvents) {
+  constructor(address: string, port: number, policy: TlsPolicy, events: WireEvents, tls: ClientTls) {
+    this.address = address;
+    this.port = port;
+    this.policy = policy;
     this.events = events;
+    this.tls = tls;
     this.socket = net.connect({
       host: address,
       port,
@@ -26,11 +46,11 @@ class TcpWire implements Wire {
         },
       },
     });
-    this.socket.on('connect', () => this.events?.connected());
-    this.socket.on('drain', () => this.events?.drained());
-    this.socket.on('error', (error: NodeJS.ErrnoException) => this.lose(describe(error, address, port)));
-    this.socket.on('end', () => this.lose(''));
-    this.socket.on('close', () => this.lose(''));
+    this.socket.once('connect', () => {
+      if (policy.implicit && policy.mode !== 'none') this.startTls();
+      else this.events?.connected();
+    });
+    this.watch();
   }
 
   write(data: Buffer): boolean {
@@ -46,7 +66,22 @@ class TcpWire implements Wire {
   }
 
   startTls(): void {
-    throw new Error('TLS is not built yet');
+    const tcp = this.socket;
+    // From here on the TLS socket tells of everything; the TCP socket under it must only never be without a listener.
+    for (const event of ['drain', 'error', 'end', 'close']) tcp.removeAllListeners(event);
+    tcp.on('error', () => {});
+    const secure = this.tls.begin(tcp, this.address, this.port, this.policy, {
+      secured: (state) => {
+        this.watch();
+        secure!.on('data', (chunk) => this.events?.received(chunk, 0, chunk.length));
+        this.events?.secured(state);
+        if (this.policy.implicit) this.events?.connected();
+      },
+      failed: (failure) => this.fail(failure),
+    });
+    if (secure === null) return;
+    secure.on('error', () => {});
+    this.socket = secure;
   }
 
   end(): void {
@@ -57,6 +92,21 @@ class TcpWire implements Wire {
   destroy(): void {
     this.events = null;
     this.socket.destroy();
+  }
+
+  private watch(): void {
+    const { socket } = this;
+    socket.on('drain', () => this.events?.drained());
+    socket.on('error', (error: NodeJS.ErrnoException) => this.lose(describe(error, this.address, this.port)));
+    socket.on('end', () => this.lose(''));
+    socket.on('close', () => this.lose(''));
+  }
+
+  private fail(failure: TlsFailure): void {
+    const { events } = this;
+    this.events = null;
+    this.socket.destroy();
+    events?.tlsFailed(failure);
   }
 
   private lose(reason: string): void {
@@ -79,5 +129,5 @@ const WORDS: Record<string, string> = {
 };
 
 function describe(error: NodeJS.ErrnoException, address: string, port: number): string {
-  return `${WORDS[error.code ?? ''] ?? error.message} (${address}:${port})`;
+  return `${WORDS[error.code ?? ''] ?? wordsOf(error)} (${address}:${port})`;
 }

@@ -7,7 +7,8 @@
  * TTL (between a floor and a ceiling), negative ones as RFC 2308 says, failures for a few seconds so that an outage is
  * not made worse by asking for every message.
  * Limits: cache entries, questions under way and questions waiting are bounded; past the last bound a query fails as
- * `overloaded`. Names must be A-labels. DNSSEC is not validated here: `authenticated` is the server's AD flag.
+ * `overloaded`. Names must be A-labels. DNSSEC is not validated here: `authenticated` is the server's AD flag, which
+ * anybody on the way could set; so it counts only when every server is on loopback or named as trusted.
  */
 import { randomInt } from 'node:crypto';
 import { getServers } from 'node:dns';
@@ -44,6 +45,8 @@ export interface DnsClientOptions {
   /** Questions under way at once, and waiting beyond that. */
   readonly maxOutstanding?: number;
   readonly maxWaiting?: number;
+  /** Addresses of servers beyond loopback that validate and are reached over a network that can be trusted. */
+  readonly trusted?: readonly string[];
 }
 
 /** Kinds of failure. The first three are answers and permanent; the others are the lack of one and temporary. */
@@ -59,13 +62,17 @@ export type DnsFailureReason =
   | 'overloaded'
   | 'closed';
 
-/** An answer. `ttl`: seconds left when it was given; `expires`: engine clock, ms; `authenticated`: the AD flag. */
+/**
+ * An answer. `ttl`: seconds left when it was given; `expires`: engine clock, ms; `authenticated`: validated by a trusted
+ * server; `canonical`: the name that has the records, at the end of any aliases.
+ */
 export interface DnsRecords<D> {
   readonly kind: 'records';
   readonly records: readonly D[];
   readonly ttl: number;
   readonly expires: number;
   readonly authenticated: boolean;
+  readonly canonical: string;
 }
 
 export interface DnsFailure {
@@ -76,6 +83,8 @@ export interface DnsFailure {
   readonly detail: string;
   readonly ttl: number;
   readonly expires: number;
+  /** That there is nothing was validated by a trusted server. */
+  readonly authenticated: boolean;
 }
 
 export type DnsResult<D> = DnsRecords<D> | DnsFailure;
@@ -98,6 +107,8 @@ export class DnsClient {
   private readonly failureTtl: number;
   private readonly maxOutstanding: number;
   private readonly maxWaiting: number;
+  /** The AD flag counts. */
+  private readonly trusted: boolean;
   /** Insertion order is order of use: the first is the one to drop. */
   private readonly cache = new Map<string, AnyResult>();
   private readonly inFlight = new Map<string, Promise<AnyResult>>();
@@ -126,6 +137,10 @@ export class DnsClient {
         temporary: false,
       });
     }
+    // All or none: else whoever keeps one server from answering has us believe the next.
+    this.trusted = this.servers.every(
+      ({ address }) => isLoopback(address) || options.trusted?.includes(address) === true,
+    );
     this.timeout = options.timeout ?? 1500;
     this.rounds = options.rounds ?? 3;
     this.cacheSize = options.cacheSize ?? 10_000;
@@ -135,6 +150,11 @@ export class DnsClient {
     this.failureTtl = options.failureTtl ?? 5;
     this.maxOutstanding = options.maxOutstanding ?? 256;
     this.maxWaiting = options.maxWaiting ?? 10_000;
+  }
+
+  /** DNSSEC can be seen: every server is trusted to have validated what it says it has. */
+  get seesDnssec(): boolean {
+    return this.trusted;
   }
 
   /** Answers and failures kept. */
@@ -300,13 +320,15 @@ export class DnsClient {
     switch (response.kind) {
       case 'records': {
         const ttl = Math.min(Math.max(response.ttl, this.ttlFloor), this.ttlCeiling);
-        return { ...response, ttl, expires: this.clock.now() + ttl * 1000 };
+        const authenticated = response.authenticated && this.trusted;
+        return { ...response, authenticated, ttl, expires: this.clock.now() + ttl * 1000 };
       }
       case 'nxdomain':
       case 'nodata': {
         const ttl = Math.min(Math.max(response.ttl, this.ttlFloor), this.negativeTtlCeiling);
         const detail = response.kind === 'nxdomain' ? 'the domain does not exist' : `it has no ${type} record`;
-        return this.failure(name, type, response.kind, detail, ttl);
+        const authenticated = response.authenticated && this.trusted;
+        return { ...this.failure(name, type, response.kind, detail, ttl), authenticated };
       }
       case 'truncated':
       case 'no-edns':
@@ -331,6 +353,11 @@ export class DnsClient {
       detail: `DNS ${type} lookup of ${name}: ${detail}`,
       ttl,
       expires: this.clock.now() + ttl * 1000,
+      authenticated: false,
     };
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }

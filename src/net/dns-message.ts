@@ -29,14 +29,23 @@ export interface DnsRecordData {
   MX: MxRecord;
   TXT: string;
   TLSA: TlsaRecord;
+  /** Where an alias points to, itself; other types follow it. */
+  CNAME: string;
 }
 
 export type DnsRecordType = keyof DnsRecordData;
 
 /** What one response says. `ttl` in seconds; for negative answers the time RFC 2308 section 5 gives, or -1 when unknown. */
 export type DnsResponse<D> =
-  | { readonly kind: 'records'; readonly records: readonly D[]; readonly ttl: number; readonly authenticated: boolean }
-  | { readonly kind: 'nxdomain' | 'nodata'; readonly ttl: number }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly D[];
+      readonly ttl: number;
+      readonly authenticated: boolean;
+      /** The name that has the records: the one asked for, or where its aliases lead. */
+      readonly canonical: string;
+    }
+  | { readonly kind: 'nxdomain' | 'nodata'; readonly ttl: number; readonly authenticated: boolean }
   | { readonly kind: 'truncated' }
   /** The server does not know EDNS0: ask again without (RFC 6891 section 7). */
   | { readonly kind: 'no-edns' }
@@ -136,7 +145,7 @@ export function readResponse<T extends DnsRecordType>(
   }
   const extended = extendedCode(packet.additionals ?? []);
   if (extended === 1 && code === 0) return edns ? { kind: 'no-edns' } : { kind: 'servfail', detail: 'BADVERS' };
-  if (code === 3) return { kind: 'nxdomain', ttl: negativeTtl(packet) };
+  if (code === 3) return { kind: 'nxdomain', ttl: negativeTtl(packet), authenticated: packet.flag_ad };
   if (code === 5) return { kind: 'refused', detail: 'REFUSED' };
   if (code !== 0) return { kind: 'servfail', detail: code === 2 ? 'SERVFAIL' : `response code ${code}` };
   return readAnswers(packet, name, type);
@@ -164,7 +173,7 @@ function readAnswers<T extends DnsRecordType>(
         ttl = Math.min(ttl, ttlOf(answer));
       }
     }
-    if (records.length > 0) return { kind: 'records', records, ttl, authenticated: packet.flag_ad };
+    if (records.length > 0) return { kind: 'records', records, ttl, authenticated: packet.flag_ad, canonical: owner };
     if (alias === '' || alias === owner) break;
     owner = alias;
   }
@@ -173,7 +182,7 @@ function readAnswers<T extends DnsRecordType>(
   if (soa < 0 && !packet.flag_aa && !packet.flag_ra && answers.length === 0) {
     return { kind: 'refused', detail: 'the server does not do recursion' };
   }
-  return { kind: 'nodata', ttl: soa < 0 ? soa : Math.min(soa, ttl) };
+  return { kind: 'nodata', ttl: soa < 0 ? soa : Math.min(soa, ttl), authenticated: packet.flag_ad };
 }
 
 function dataOf<T extends DnsRecordType>(answer: Answer, type: T): DnsRecordData[T] | undefined {
@@ -182,6 +191,7 @@ function dataOf<T extends DnsRecordType>(answer: Answer, type: T): DnsRecordData
   function convert(from: Answer): DnsRecordData[DnsRecordType] | undefined {
     if (from.type !== type) return undefined;
     if (from.type === 'A' || from.type === 'AAAA') return from.data;
+    if (from.type === 'CNAME') return normalizeName(from.data);
     if (from.type === 'MX') {
       return { preference: from.data.preference ?? 0, exchange: normalizeName(from.data.exchange) };
     }

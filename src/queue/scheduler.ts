@@ -10,7 +10,7 @@
 import type { Clock } from '../core/clock.js';
 import { Deque } from '../core/deque.js';
 import type { QueueId } from '../core/queue-id.js';
-import type { Recipient } from '../message/envelope.js';
+import type { Envelope, Recipient } from '../message/envelope.js';
 import type { RecoveryReport, Spool } from '../spool/spool.js';
 import { DueHeap } from './due-heap.js';
 import type { Outcome } from './outcome.js';
@@ -29,7 +29,7 @@ export interface SchedulerOptions {
   readonly notifier: Notifier;
   readonly events: SettlementEvents;
   /** The key of the destination that a recipient's mail goes to. */
-  destinationOf(recipient: Recipient): string;
+  destinationOf(recipient: Recipient, envelope: Envelope): string;
   /** A destination's queue is no longer empty. */
   wake(queue: DestinationQueue): void;
 }
@@ -165,13 +165,18 @@ export class Scheduler {
     const { recipients } = message.envelope;
     if (recipients.length === 1) {
       message.openJobs = 1;
-      this.enqueue({ message, destination: this.options.destinationOf(recipients[0]!), recipients: [0], requeued: 0 });
+      this.enqueue({
+        message,
+        destination: this.options.destinationOf(recipients[0]!, message.envelope),
+        recipients: [0],
+        requeued: 0,
+      });
       return;
     }
     const groups = new Map<string, number[]>();
     for (let i = 0; i < recipients.length; i++) {
       if (message.stateOf(i).status !== 'pending') continue;
-      const key = this.options.destinationOf(recipients[i]!);
+      const key = this.options.destinationOf(recipients[i]!, message.envelope);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [i]);
       else group.push(i);

@@ -17,6 +17,11 @@ export interface Capabilities {
   /** RCPTMAX and MAILMAX of RFC 9422, 0 when not named. */
   readonly maxRecipients: number;
   readonly maxMessages: number;
+  readonly startTls: boolean;
+  /** Names of SASL mechanisms as AUTH lists them (RFC 4954 section 3), upper case. */
+  readonly mechanisms: readonly string[];
+  /** REQUIRETLS (RFC 8689); only what is said under TLS counts. */
+  readonly requireTls: boolean;
 }
 
 /** A host that knows only HELO. */
@@ -25,9 +30,15 @@ export const NO_CAPABILITIES: Capabilities = parseCapabilities([]);
 /** Reads the lines of a positive EHLO reply; the first, the greeting, is passed as well and ignored. */
 export function parseCapabilities(lines: readonly string[]): Capabilities {
   const keywords = new Map<string, string[]>();
+  const mechanisms = new Set<string>();
   for (const line of lines.slice(1)) {
     const [keyword, ...parameters] = line.trim().split(/ +/);
-    if (keyword) keywords.set(keyword.toUpperCase(), parameters);
+    if (!keyword) continue;
+    const name = keyword.toUpperCase();
+    keywords.set(name, parameters);
+    // `AUTH=LOGIN PLAIN` is how hosts of before RFC 2554 say it, often besides the right form.
+    if (name.startsWith('AUTH=')) parameters.push(name.slice(5));
+    if (/^AUTH(?:=|$)/.test(name)) for (const mechanism of parameters) mechanisms.add(mechanism.toUpperCase());
   }
   const size = keywords.get('SIZE');
   const limits = new Map(
@@ -46,6 +57,9 @@ export function parseCapabilities(lines: readonly string[]): Capabilities {
     mtPriority: keywords.has('MT-PRIORITY'),
     maxRecipients: count(limits.get('RCPTMAX')),
     maxMessages: count(limits.get('MAILMAX')),
+    startTls: keywords.has('STARTTLS'),
+    mechanisms: [...mechanisms],
+    requireTls: keywords.has('REQUIRETLS'),
   };
 }
 

@@ -1,41 +1,39 @@
 /**
  * The client side of SMTP, without I/O: bytes of replies and a time in, commands out.
  *
- * One session is one connection. It greets (EHLO, HELO where EHLO is not known), then carries out one transaction after
+ * One session is one connection. It is opened (session-opening.ts), then carries out one transaction after
  * the other, as far pipelined as the peer allows (RFC 2920), and reports for every recipient the reply that decided it.
  * It decides nothing about retries. After a reply that is none, an early reply inside the content, or a 421, the session
  * is over: `usable` is false and the host closes the connection.
  */
-import { type Capabilities, NO_CAPABILITIES, parseCapabilities } from './capabilities.js';
-import type { ClientHost, ClientSessionOptions, TransactionPlan, Verdict } from './client-host.js';
+import type { Capabilities } from './capabilities.js';
+import type {
+  ClientHost,
+  ClientSessionOptions,
+  SessionFault,
+  SessionSecurity,
+  TransactionPlan,
+  Verdict,
+} from './client-host.js';
 import { type PeerReply, ReplyParser } from './reply-parser.js';
+import { SessionOpening } from './session-opening.js';
 
-type Phase =
-  | 'greeting'
-  | 'ehlo'
-  | 'helo'
-  | 'idle'
-  | 'reset'
-  | 'mail'
-  | 'rcpt'
-  | 'data'
-  | 'content'
-  | 'empty'
-  | 'quit'
-  | 'over';
+type Phase = 'opening' | 'idle' | 'reset' | 'mail' | 'rcpt' | 'data' | 'content' | 'empty' | 'quit' | 'over';
 
 /** Longest wait for the reply to QUIT, ms: nothing depends on it. */
 const QUIT_TIMEOUT = 2000;
 /** Refused in a pipelined group after which nothing was sent. */
 const NOT_SENT: PeerReply = { code: 451, text: '4.5.0 No reply', lines: [] };
+/** In the clear and unknown to the host. */
+const UNPROTECTED: SessionSecurity = { tls: 'none', credentials: null };
 
 export class ClientSession {
-  capabilities: Capabilities = NO_CAPABILITIES;
   /** Engine time at which `timeout` is to be called. */
   deadline: number;
   /** Transactions finished so far. */
   transactions = 0;
-  private phase: Phase = 'greeting';
+  private phase: Phase = 'opening';
+  private readonly opening: SessionOpening;
   private readonly host: ClientHost;
   private readonly options: ClientSessionOptions;
   private readonly parser = new ReplyParser();
@@ -49,11 +47,25 @@ export class ClientSession {
   private now: number;
   private readonly take = (reply: PeerReply): boolean => this.onReply(reply);
 
-  constructor(host: ClientHost, options: ClientSessionOptions, now: number) {
+  constructor(host: ClientHost, options: ClientSessionOptions, now: number, security: SessionSecurity = UNPROTECTED) {
     this.host = host;
     this.options = options;
     this.now = now;
     this.deadline = now + options.replyTimeout;
+    this.opening = new SessionOpening(host, options.hostname, security, {
+      opened: () => this.ready(),
+      end: (reason, reply, fault) => this.end(reason, reply, fault),
+    });
+  }
+
+  /** What the host said last that it can do. */
+  get capabilities(): Capabilities {
+    return this.opening.capabilities;
+  }
+
+  /** Waits for TLS to stand. */
+  get handshaking(): boolean {
+    return this.phase === 'opening' && this.opening.step === 'handshake';
   }
 
   /** A transaction can be begun. */
@@ -84,7 +96,8 @@ export class ClientSession {
 
   /** What the session waits for, for reasons: `greeting`, `reply to MAIL` ... */
   get waitingFor(): string {
-    return this.phase === 'greeting' ? 'the greeting' : `the reply to ${PHASE_NAMES[this.phase] ?? this.phase}`;
+    if (this.phase === 'opening') return this.opening.waitingFor;
+    return `the reply to ${PHASE_NAMES[this.phase] ?? this.phase}`;
   }
 
   /** The connection is made: the wait for the greeting begins. */
@@ -95,8 +108,21 @@ export class ClientSession {
   feed(chunk: Buffer, start: number, end: number, now: number): void {
     if (this.phase === 'over') return;
     this.now = now;
-    if (!this.parser.feed(chunk, start, end, this.take))
-      this.end(`${this.waitingFor}: the host sent what is no SMTP reply`, null);
+    // A wire turns to TLS within `startTls`; nothing can come before that is done.
+    if (this.handshaking) this.end('bytes in the clear where TLS begins', null);
+    else this.read(chunk, start, end);
+  }
+
+  /** TLS stands. `binding`: data of `tls-exporter` (RFC 9266), null where there is none. */
+  secured(binding: Buffer | null, now: number): void {
+    this.deadline = now + this.options.replyTimeout;
+    this.opening.secured(binding);
+  }
+
+  /** The token that `fetchToken` asked for. */
+  tokenReady(token: string, now: number): void {
+    this.deadline = now + this.options.replyTimeout;
+    this.opening.tokenReady(token);
   }
 
   /** Begins a transaction; only when idle. */
@@ -155,16 +181,20 @@ export class ClientSession {
     this.end(this.phase === 'quit' ? 'quit' : `no answer in time while waiting for ${this.waitingFor}`, null);
   }
 
+  private read(chunk: Buffer, start: number, end: number): void {
+    if (!this.parser.feed(chunk, start, end, this.take))
+      this.end(`${this.waitingFor}: the host sent what is no SMTP reply`, null);
+    else if (this.handshaking) {
+      this.deadline = this.now + this.options.tlsTimeout;
+      this.opening.beginTls(this.parser.dropped);
+    }
+  }
+
   private onReply(reply: PeerReply): boolean {
     this.deadline = this.now + this.options.replyTimeout;
     switch (this.phase) {
-      case 'greeting':
-        return this.onGreeting(reply);
-      case 'ehlo':
-        return this.onEhlo(reply);
-      case 'helo':
-        if (reply.code !== 250) return this.end('HELO refused', reply);
-        return this.ready();
+      case 'opening':
+        return this.opening.onReply(reply);
       case 'reset':
         if (reply.code === 421) return this.end('the host closes', reply);
         this.phase = 'mail';
@@ -186,25 +216,6 @@ export class ClientSession {
       default:
         return this.end(reply.code === 421 ? 'the host closes' : 'a reply without a command', reply);
     }
-  }
-
-  private onGreeting(reply: PeerReply): boolean {
-    if (reply.code !== 220) return this.end('greeting refuses', reply);
-    this.phase = 'ehlo';
-    this.host.send(`EHLO ${this.options.hostname}\r\n`, false);
-    return true;
-  }
-
-  private onEhlo(reply: PeerReply): boolean {
-    if (reply.code === 250) {
-      this.capabilities = parseCapabilities(reply.lines);
-      return this.ready();
-    }
-    // RFC 5321 section 3.2: a server without extensions answers EHLO with 500 or 502; some with other codes of class 5.
-    if (reply.code < 500) return this.end('EHLO refused', reply);
-    this.phase = 'helo';
-    this.host.send(`HELO ${this.options.hostname}\r\n`, false);
-    return true;
   }
 
   private ready(): boolean {
@@ -324,10 +335,10 @@ export class ClientSession {
     this.host.finished(verdicts as Verdict[]);
   }
 
-  private end(reason: string, reply: PeerReply | null): boolean {
+  private end(reason: string, reply: PeerReply | null, fault?: SessionFault): boolean {
     this.phase = 'over';
     this.deadline = Number.POSITIVE_INFINITY;
-    this.host.over(reason, reply);
+    this.host.over(reason, reply, fault);
     return false;
   }
 }
@@ -341,8 +352,6 @@ function lastReplyOf(verdicts: readonly (Verdict | undefined)[]): PeerReply {
 }
 
 const PHASE_NAMES: Partial<Record<Phase, string>> = {
-  ehlo: 'EHLO',
-  helo: 'HELO',
   reset: 'RSET',
   mail: 'MAIL',
   rcpt: 'RCPT',

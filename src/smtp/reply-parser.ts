@@ -26,6 +26,8 @@ const HYPHEN = 45;
 const SPACE = 32;
 
 export class ReplyParser {
+  /** Bytes of the last chunk behind the reply at which `onReply` said to stop. */
+  dropped = 0;
   private carry = '';
   private code = 0;
   private lines: string[] = [];
@@ -36,6 +38,7 @@ export class ReplyParser {
    */
   feed(chunk: Buffer, start: number, end: number, onReply: (reply: PeerReply) => boolean): boolean {
     let from = start;
+    this.dropped = 0;
     for (let i = start; i < end; i++) {
       if (chunk[i] !== LF) continue;
       let line: string;
@@ -51,7 +54,10 @@ export class ReplyParser {
       if (last === null) return false;
       if (last) {
         const reply = this.finish();
-        if (!onReply(reply)) return true;
+        if (!onReply(reply)) {
+          this.dropped = end - from;
+          return true;
+        }
       }
     }
     if (from < end) {

@@ -21,6 +21,7 @@ const EIGHT_BIT = 4;
 const BINARY = 8;
 const ENDS_WITH_CRLF = 16;
 const REQUIRE_TLS = 32;
+const TLS_OPTIONAL = 64;
 
 /** Fields of an envelope before its recipients, and of each recipient. */
 const ENVELOPE_FIELDS = 16;
@@ -39,7 +40,8 @@ export function packEnvelope(envelope: Envelope): Buffer {
     (content.eightBit ? EIGHT_BIT : 0) |
     (content.binary ? BINARY : 0) |
     (content.endsWithCrlf ? ENDS_WITH_CRLF : 0) |
-    (envelope.requireTls ? REQUIRE_TLS : 0);
+    (envelope.requireTls ? REQUIRE_TLS : 0) |
+    (envelope.tlsOptional === true ? TLS_OPTIONAL : 0);
   const fields: (string | number)[] = [
     envelope.id,
     envelope.sender,
@@ -86,6 +88,7 @@ export function unpackEnvelope(bytes: Uint8Array, version = 2): Envelope {
     envelopeId: fields.text(5),
     priority: fields.number(6),
     requireTls: (flags & REQUIRE_TLS) !== 0,
+    ...((flags & TLS_OPTIONAL) !== 0 ? { tlsOptional: true } : {}),
     account: version === 1 ? '' : fields.text(14),
     receivedAt: fields.number(7),
     origin: {

@@ -34,6 +34,21 @@ interface JobLike {
   readonly recipients: readonly number[];
 }
 
+interface HostLike {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+type TlsResultLike =
+  | { readonly kind: 'secured' }
+  | { readonly kind: 'failed'; readonly failure: { readonly kind: string; readonly reason: string } }
+  | { readonly kind: 'clear'; readonly reason: string };
+
+/** Refused credentials are told of once in this time for each host, ms: it is a mistake of ours, not of each message. */
+const CREDENTIALS_SILENCE = 300_000;
+const MAX_TOLD = 1000;
+
 export class EngineEvents {
   /** Messages accepted since start, notifications of our own not counted. */
   acceptedCount = 0;
@@ -45,6 +60,13 @@ export class EngineEvents {
   handshakesFailed = 0;
   /** Messages whose reply was lost, so that they may be delivered twice. */
   uncertainCount = 0;
+  /** Policies of recipient domains (MTA-STS, DANE) that could not be kept to or had. */
+  policyFailures = 0;
+  /** Connections to next hops by what came of TLS; a failure may be followed by one in the clear. */
+  tlsSecured = 0;
+  tlsClear = 0;
+  tlsFailed = 0;
+  private readonly credentialsTold = new Map<string, number>();
   private readonly log: Log;
   private readonly clock: Clock;
 
@@ -72,12 +94,7 @@ export class EngineEvents {
     this.log.warn({ client: submitter.address, from: sender, code: reply.code, reason }, 'refused');
   }
 
-  attempt(
-    job: JobLike,
-    outcomes: readonly OutcomeLike[],
-    host: { readonly name: string; readonly address: string; readonly port: number } | null,
-    duration: number,
-  ): void {
+  attempt(job: JobLike, outcomes: readonly OutcomeLike[], host: HostLike | null, duration: number): void {
     const id = formatQueueId(job.message.id);
     const address = host === null ? '' : `${host.address}:${host.port}`;
     for (let i = 0; i < outcomes.length; i++) {
@@ -140,7 +157,26 @@ export class EngineEvents {
     );
   }
 
-  tlsResult(): void {}
+  /** A connection to a next hop came to TLS, failed to, or goes on without. */
+  tlsResult(
+    destination: string,
+    host: HostLike & { readonly tls: { readonly mode: string } },
+    result: TlsResultLike,
+  ): void {
+    if (result.kind === 'secured') {
+      this.tlsSecured++;
+      return;
+    }
+    const where = { destination, host: host.name, address: `${host.address}:${host.port}` };
+    if (result.kind === 'failed') {
+      this.tlsFailed++;
+      const { kind, reason } = result.failure;
+      this.log.info({ ...where, failure: kind, reason }, 'TLS to the next hop failed');
+    } else {
+      this.tlsClear++;
+      if (host.tls.mode !== 'none') this.log.info({ ...where, reason: result.reason }, 'next hop is used without TLS');
+    }
+  }
 
   handshakeFailed(address: string, reason: string): void {
     this.handshakesFailed++;
@@ -155,7 +191,39 @@ export class EngineEvents {
     this.log.error({ reason }, 'a session thread was lost and is replaced');
   }
 
-  hostFailed(host: { readonly name: string; readonly address: string; readonly port: number }, reason: string): void {
+  policyFailed(
+    domain: string,
+    failure: { readonly kind: string; readonly host: string; readonly reason: string; readonly forbids: boolean },
+  ): void {
+    this.policyFailures++;
+    const { kind, host, reason, forbids } = failure;
+    // About the domain as a whole: said when it was found out.
+    if (host === '') return;
+    const line = forbids ? 'a policy forbids a mail host' : 'a policy of a domain could not be kept to or had';
+    this.log.warn({ domain, kind, host, reason }, line);
+  }
+
+  credentialsRefused(host: HostLike, reason: string): void {
+    const now = this.clock.now();
+    const address = `${host.address}:${host.port}`;
+    if (now < (this.credentialsTold.get(host.name) ?? 0)) return;
+    if (this.credentialsTold.size >= MAX_TOLD) this.credentialsTold.clear();
+    this.credentialsTold.set(host.name, now + CREDENTIALS_SILENCE);
+    this.log.error(
+      { host: host.name, address, reason },
+      'next hop does not take our credentials: mail waits until they are set right',
+    );
+  }
+
+  throttled(host: HostLike, reason: string, pause: number): void {
+    const address = `${host.address}:${host.port}`;
+    this.log.warn(
+      { host: host.name, address, reason, pauseMs: pause },
+      'next hop asks for fewer messages: it gets none for a while',
+    );
+  }
+
+  hostFailed(host: HostLike, reason: string): void {
     this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');
   }
 }

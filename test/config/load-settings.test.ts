@@ -84,15 +84,6 @@ describe('values', () => {
       ],
     ],
     [
-      'SLUICE_UPSTREAM',
-      'smtp://a.example:26?pool=100&weight=3,smtp://[2001:DB8::0:1]',
-      'upstream',
-      [
-        { host: 'a.example', port: 26, pool: 100, weight: 3 },
-        { host: '2001:db8::1', port: 25, pool: 50, weight: 1 },
-      ],
-    ],
-    [
       'SLUICE_RELAY_NETWORKS',
       '10.0.0.0/8,!10.1.0.0/16, 2001:db8::1',
       'relayNetworks',
@@ -237,7 +228,7 @@ describe('mistakes', () => {
   });
 
   it('never show a password', () => {
-    const { problems } = load({ SLUICE_UPSTREAM: 'smtp://me:hunter2@a.example:25' });
+    const { problems } = load({ SLUICE_LISTEN: 'smtp://me:hunter2/x@a.example:25' });
     expect(problems).toHaveLength(1);
     expect(problems[0]).not.toContain('hunter2');
     expect(problems[0]).toContain('smtp://me:***@a.example:25');

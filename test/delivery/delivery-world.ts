@@ -49,6 +49,11 @@ export class DeliveryWorld {
   readonly outcomes: string[] = [];
   readonly replies: string[] = [];
   readonly failures: string[] = [];
+  readonly tls: string[] = [];
+  readonly refusals: string[] = [];
+  readonly throttlings: string[] = [];
+  /** Enhanced codes of outcomes. */
+  readonly codes: string[] = [];
   uncertain = 0;
   resolves = 0;
   dials = 0;
@@ -114,6 +119,7 @@ export class DeliveryWorld {
         outcome: (message, index, outcome, status) => {
           this.outcomes.push(`${message.envelope.envelopeId}/${index} ${status}`);
           this.replies.push(outcome.reply);
+          this.codes.push(outcome.enhanced);
         },
         unreadable: () => {},
         notNotified: () => {},
@@ -128,7 +134,13 @@ export class DeliveryWorld {
       {
         clock: systemClock,
         wheel: this.wheel,
-        connection: { hostname: 'me.example', connectTimeout: 500, replyTimeout: 300, dataTimeout: 400 },
+        connection: {
+          hostname: 'me.example',
+          connectTimeout: 500,
+          replyTimeout: 300,
+          dataTimeout: 400,
+          tlsTimeout: 300,
+        },
         messagesPerConnection: 100,
         connectionAge: 60_000,
         idleTime: 5000,
@@ -138,7 +150,16 @@ export class DeliveryWorld {
           attempt: () => {},
           uncertain: () => this.uncertain++,
           unreadable: () => {},
-          tlsResult: () => {},
+          tlsResult: (_destination, _host, result) =>
+            this.tls.push(
+              result.kind === 'secured'
+                ? `secured ${result.state.verified ? 'verified' : 'unverified'}${result.state.resumed ? ' resumed' : ''}`
+                : result.kind === 'failed'
+                  ? `failed ${result.failure.kind}`
+                  : 'clear',
+            ),
+          credentialsRefused: (_host, reason) => this.refusals.push(reason),
+          throttled: (_host, reason) => this.throttlings.push(reason),
           hostFailed: (_host, reason) => this.failures.push(reason),
         },
         siteOf: () => site,

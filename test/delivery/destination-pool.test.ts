@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SiteHosts } from '../../src/delivery/site.js';
+import { opportunistic, type TlsPolicy } from '../../src/delivery/tls-policy.js';
 import { type Reaction, type Script, SmtpPeer, until } from '../helpers/smtp-peer.js';
 import { closedPort, DeliveryWorld, type DeliveryWorldOptions, hostAt, NOTHING_LEFT } from './delivery-world.js';
 
@@ -86,7 +87,7 @@ describe('a good next hop', () => {
     // The second connection is never greeted; what comes later goes over the first, which is idle.
     const up = await peer((stage, connection) => (stage === 'greeting' && connection > 0 ? 'silent' : undefined));
     const here = build([hostAt(up.port)], {
-      connection: { hostname: 'me', connectTimeout: 5000, replyTimeout: 3000, dataTimeout: 5000 },
+      connection: { hostname: 'me', connectTimeout: 5000, replyTimeout: 3000, dataTimeout: 5000, tlsTimeout: 300 },
     });
     await here.send();
     await here.decided(1);
@@ -303,6 +304,48 @@ describe('resolving', () => {
     await here.sendMany(3);
     await here.decided(3);
     expect([here.count(status), here.replies[0]]).toEqual([3, 'no such domain']);
+  });
+
+  it('that ends in a policy which forbids the hosts known so far uses them no more', async () => {
+    const up = await peer();
+    const known: SiteHosts = { kind: 'hosts', hosts: [hostAt(up.port)], order: 'balance', limit: 1, expires: 0 };
+    let found: SiteHosts = known;
+    const here = build([], { resolve: async () => found });
+    await here.send();
+    await here.decided(1);
+    found = { kind: 'failed', temporary: true, forbidden: true, enhanced: '4.7.1', reason: 'not by this policy' };
+    // Hosts are looked for again a second after the last time.
+    for (let sent = 2; here.count('deferred') === 0; sent++) {
+      await here.send();
+      await here.decided(sent);
+    }
+    expect(here.replies.at(-1)).toBe('not by this policy');
+    await until('the kept connection is closed', () => here.delivery.connections === 0);
+    const delivered = here.count('delivered');
+    const before = here.outcomes.length;
+    await here.send();
+    await here.decided(before + 1);
+    expect([here.count('delivered'), here.replies.at(-1)]).toEqual([delivered, 'not by this policy']);
+    found = known;
+    await here.send();
+    await until('it is delivered', () => here.count('delivered') === delivered + 1);
+  });
+
+  it('that asks for more than a kept connection has makes a new one', async () => {
+    const up = await peer();
+    const hosts = (tls: TlsPolicy): SiteHosts => {
+      return { kind: 'hosts', hosts: [hostAt(up.port, { tls })], order: 'balance', limit: 1, expires: 0 };
+    };
+    let found = hosts(opportunistic(''));
+    const here = build([], { resolve: async () => found });
+    await here.send();
+    await here.decided(1);
+    found = hosts({ ...opportunistic(''), mode: 'required', verify: 'pki' });
+    for (let sent = 2; here.dials < 2; sent++) {
+      await here.send();
+      await here.decided(sent);
+    }
+    expect(up.commands.filter((line) => line === 'QUIT')).toHaveLength(1);
   });
 
   it('is no busy loop when hosts expire at once or the name servers go away', async () => {

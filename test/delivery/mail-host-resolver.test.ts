@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/core/clock.js';
 import { DnsMailHostResolver, type DnsMailHostResolverOptions } from '../../src/delivery/mail-host-resolver.js';
-import type { MailHosts } from '../../src/delivery/mx-resolver.js';
+import type { MailHost, MailHosts } from '../../src/delivery/mx-resolver.js';
 import { DnsClient } from '../../src/net/dns-client.js';
 import { startDnsServer, type Zone } from '../helpers/dns-server.js';
 
@@ -53,13 +53,40 @@ describe('DnsMailHostResolver hosts', () => {
     expect(await resolver.resolve('D.test.')).toEqual({
       kind: 'hosts',
       hosts: [
-        { name: 'a.test', addresses: ['192.0.2.1'] },
-        { name: 'b.test', addresses: ['192.0.2.2'] },
-        { name: 'c.test', addresses: ['192.0.2.3'] },
+        { name: 'a.test', addresses: ['192.0.2.1'], authenticated: false, canonical: 'a.test' },
+        { name: 'b.test', addresses: ['192.0.2.2'], authenticated: false, canonical: 'b.test' },
+        { name: 'c.test', addresses: ['192.0.2.3'], authenticated: false, canonical: 'c.test' },
       ],
+      authenticated: false,
       // AAAA is missing: the negative TTL of 60 s is the least.
       expires: 1_060_000,
     });
+  });
+
+  it('passes on what DNSSEC vouches for, and where aliases lead', async () => {
+    const { resolver } = await setUp({
+      'd.test': {
+        MX: [
+          [1, 'a.test'],
+          [2, 'b.test'],
+        ],
+        authenticated: true,
+      },
+      'a.test': { ...hostA, authenticated: true },
+      'b.test': { CNAME: 'c.test' },
+      'c.test': hostC,
+      'implicit.test': { ...hostA, authenticated: true },
+    });
+    const pick = ({ name, authenticated, canonical }: MailHost) => [name, authenticated, canonical];
+    const found = await resolver.resolve('d.test');
+    expect(found.kind === 'hosts' && [found.authenticated, ...found.hosts.map(pick)]).toEqual([
+      true,
+      ['a.test', true, 'a.test'],
+      ['b.test', false, 'c.test'],
+    ]);
+    // That there is no MX record has to be vouched for as well.
+    const implicit = await resolver.resolve('implicit.test');
+    expect(implicit.kind === 'hosts' && implicit.authenticated).toBe(true);
   });
 
   it('draws a new order of equals with every call, from memory', async () => {

@@ -2,6 +2,7 @@
  * What is sent to a next hop by what it can do, and what must not be sent to it.
  */
 import { describe, expect, it } from 'vitest';
+import type { HopSecurity } from '../../src/delivery/require-tls.js';
 import { type PlanStep, planTransaction } from '../../src/delivery/transaction-plan.js';
 import {
   type ContentFacts,
@@ -21,6 +22,7 @@ function plan(
   more: Partial<Envelope> = {},
   content: Partial<ContentFacts> = {},
   headerAscii?: boolean,
+  hop: HopSecurity = { tls: null, foundSecurely: false },
 ): PlanStep {
   const message = envelope(1, ['r@example.net'], { ...more, content: facts(content) });
   return planTransaction(
@@ -29,6 +31,7 @@ function plan(
     message.content,
     capabilities,
     headerAscii,
+    hop,
   );
 }
 
@@ -40,6 +43,9 @@ function inShort(step: PlanStep): string {
   return `${[mail, ...rcpts].join(' | ')} | ${transfer}${utf8 ? ' utf8' : ''}`;
 }
 
+const VERIFIED = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', verified: true, resumed: false };
+const UNVERIFIED = { ...VERIFIED, verified: false };
+const SAFE: HopSecurity = { tls: VERIFIED, foundSecurely: true };
 const MAIL = 'MAIL FROM:<sender@example.com>';
 const RCPT = 'RCPT TO:<r@example.net>';
 const utf8Rcpt = { recipients: [recipient('röm@example.net')] };
@@ -147,6 +153,21 @@ describe('planTransaction', () => {
     expect(plain.kind === 'plan' && plain.plan.size).toBe(20);
   });
 
+  it.each<[string, Capabilities, HopSecurity, string]>([
+    ['found, verified and offered', host('REQUIRETLS'), SAFE, `${MAIL} REQUIRETLS | ${RCPT} | data`],
+    ['not offered', host(), SAFE, 'refused 5.7.30'],
+    ['no TLS at all', host('REQUIRETLS'), { ...SAFE, tls: null }, 'refused 5.7.30'],
+    ['TLS failed', host('STARTTLS'), { ...SAFE, tls: null }, 'refused 4.7.5 temporary'],
+    ['nobody vouches for the host', host('REQUIRETLS'), { ...SAFE, foundSecurely: false }, 'refused 5.7.30'],
+    ['any certificate', host('REQUIRETLS'), { ...SAFE, tls: UNVERIFIED }, 'refused 4.7.5 temporary'],
+  ])('REQUIRETLS: %s', (_, capabilities, hop, expected) => {
+    const step = plan(capabilities, { requireTls: true }, {}, undefined, hop);
+    const temporary = step.kind === 'refused' && step.refusal.temporary === true ? ' temporary' : '';
+    expect(`${inShort(step)}${temporary}`).toBe(expected);
+    // Others go as before.
+    expect(plan(capabilities, {}, {}, undefined, hop).kind).toBe('plan');
+  });
+
   it('never sends 8-bit bytes to a host that takes none', () => {
     for (const lines of [[], ['CHUNKING'], ['CHUNKING', 'BINARYMIME'], ['SMTPUTF8'], ['SIZE', 'DSN']])
       for (const binary of [false, true])
@@ -159,7 +180,10 @@ describe('planTransaction', () => {
 
   it('plans for the recipients of the job only, in their order', () => {
     const message = envelope(1, ['a@x.net', 'b@x.net', 'c@x.net']);
-    const step = planTransaction(message, [2, 0], message.content, host(), undefined);
+    const step = planTransaction(message, [2, 0], message.content, host(), undefined, {
+      tls: null,
+      foundSecurely: false,
+    });
     expect(step.kind === 'plan' && step.plan.rcpts).toEqual(['RCPT TO:<c@x.net>', 'RCPT TO:<a@x.net>']);
   });
 });

@@ -200,6 +200,7 @@ function recordsOf(node: ZoneNode, name: string, type: RecordType): Answer[] {
   if (type === 'A') return (node.A ?? []).map((data) => ({ name, type: 'A', ttl, data }));
   if (type === 'AAAA') return (node.AAAA ?? []).map((data) => ({ name, type: 'AAAA', ttl, data }));
   if (type === 'TXT') return (node.TXT ?? []).map((data) => ({ name, type: 'TXT', ttl, data }));
+  if (type === 'CNAME') return node.CNAME === undefined ? [] : [{ name, type: 'CNAME', ttl, data: node.CNAME }];
   if (type === 'TLSA') return (node.TLSA ?? []).map((data) => ({ name, type: 'TLSA', ttl, data }));
   if (type !== 'MX') return [];
   return (node.MX ?? []).map(([preference, exchange]) => ({ name, type: 'MX', ttl, data: { preference, exchange } }));

@@ -69,6 +69,18 @@ describe('prepare', () => {
     expect(prepared(text).resumeAt).toBe(0);
   });
 
+  it.each([
+    ['TLS-Required: No', true],
+    ['tls-required:\r\n NO ', true],
+    ['TLS-Required: yes', false],
+    ['TLS-Required-By: No', false],
+    ['X: TLS-Required: No', false],
+  ])('sees that TLS is optional: %j', (field, expected) => {
+    expect(prepared(`Date: x\r\n${field}\r\n\r\nbody\r\n`).tlsOptional).toBe(expected);
+    // Also where the header changes.
+    expect(prepared(`Bcc: x\r\n${field}\r\n\r\nTLS-Required: No\r\n`).tlsOptional).toBe(expected);
+  });
+
   it('ends loops by the number of Received fields', () => {
     const four = 'Received: x\r\nRECEIVED: y\r\nreceived : z\r\nReceived: w\r\n';
     expect(prepared(`${four}Received-SPF: x\r\n\r\nReceived: x\r\n`).status).toBe('ok');

@@ -295,3 +295,39 @@ describe('parseDnsServer', () => {
     expect(parseDnsServer(text)).toEqual(expected);
   });
 });
+
+describe('DnsClient and DNSSEC', () => {
+  const zone: Zone = {
+    'signed.test': { A: ['192.0.2.1'], authenticated: true },
+    'alias.test': { CNAME: 'signed.test' },
+    'unsigned.test': { A: ['192.0.2.1'] },
+  };
+
+  it('says whether an answer, or that there is none, was validated, and where aliases led', async () => {
+    const { client } = await setUp(zone);
+    expect(client.seesDnssec).toBe(true);
+    expect(await client.query('signed.test', 'A')).toMatchObject({ authenticated: true, canonical: 'signed.test' });
+    expect(await client.query('alias.test', 'A')).toMatchObject({ authenticated: true, canonical: 'signed.test' });
+    expect(await client.query('alias.test', 'CNAME')).toMatchObject({ records: ['signed.test'], authenticated: false });
+    expect(await client.query('signed.test', 'MX')).toMatchObject({ reason: 'nodata', authenticated: true });
+    expect(await client.query('unsigned.test', 'A')).toMatchObject({ kind: 'records', authenticated: false });
+    expect(await client.query('unsigned.test', 'MX')).toMatchObject({ reason: 'nodata', authenticated: false });
+    expect(await client.query('none.test', 'MX')).toMatchObject({ reason: 'nxdomain', authenticated: false });
+  });
+
+  it('takes nobody’s word from beyond loopback unless it is named, for all servers or none', async () => {
+    const server = await startDnsServer(zone);
+    opened.push(server);
+    const clientOf = (servers: string[], trusted: string[]) => {
+      const client = new DnsClient({ clock: new ManualClock(), servers, trusted });
+      opened.push(client);
+      return client;
+    };
+    const mixed = clientOf([server.address, '192.0.2.53'], []);
+    expect(mixed.seesDnssec).toBe(false);
+    expect(await mixed.query('signed.test', 'A')).toMatchObject({ kind: 'records', authenticated: false });
+    expect(await mixed.query('signed.test', 'MX')).toMatchObject({ reason: 'nodata', authenticated: false });
+    const named = clientOf([server.address, '192.0.2.53'], ['192.0.2.53']);
+    expect(await named.query('signed.test', 'A')).toMatchObject({ authenticated: true });
+  });
+});

@@ -16,6 +16,9 @@ describe('parseCapabilities', () => {
         'MT-PRIORITY MIXER',
         'LIMITS MAILMAX=10 RCPTMAX=5 JUNK=x',
         'AUTH=LOGIN PLAIN',
+        'auth plain scram-sha-256',
+        'STARTTLS',
+        'RequireTLS',
         '',
         'X-UNKNOWN a b',
       ]),
@@ -32,6 +35,9 @@ describe('parseCapabilities', () => {
       mtPriority: true,
       maxRecipients: 5,
       maxMessages: 10,
+      startTls: true,
+      mechanisms: ['PLAIN', 'LOGIN', 'SCRAM-SHA-256'],
+      requireTls: true,
     });
   });
 

@@ -3,11 +3,12 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TransactionPlan, Verdict } from '../../src/smtp/client-host.js';
+import type { SessionSecurity, TransactionPlan, Verdict } from '../../src/smtp/client-host.js';
 import { ClientSession } from '../../src/smtp/client-session.js';
 
 const REPLY_TIMEOUT = 1000;
 const DATA_TIMEOUT = 5000;
+const TLS_TIMEOUT = 700;
 const PIPELINING = '250-up\r\n250-PIPELINING\r\n250 SIZE 1000\r\n';
 const LOCKSTEP = '250-up\r\n250 SIZE 1000\r\n';
 
@@ -26,13 +27,19 @@ class Run {
   readonly sent: string[] = [];
   readonly results: Verdict[][] = [];
   ends: { reason: string; code: number | null }[] = [];
+  readonly missing: string[] = [];
+  readonly clears: string[] = [];
+  readonly faults: string[] = [];
   greetings = 0;
   now = 0;
   /** The content takes a while: `contentSent` is left to the test. */
   slow = false;
   readonly session: ClientSession;
 
-  constructor(private readonly plans: TransactionPlan[]) {
+  constructor(
+    private readonly plans: TransactionPlan[],
+    security?: SessionSecurity,
+  ) {
     this.session = new ClientSession(
       {
         send: (text) => this.sent.push(text),
@@ -40,6 +47,10 @@ class Run {
           this.sent.push(plan.transfer === 'data' ? '<content>.' : '<content>');
           if (!this.slow) this.session.contentSent(this.now);
         },
+        startTls: () => this.sent.push('<tls>'),
+        fetchToken: () => this.sent.push('<token>'),
+        tlsMissing: (kind, reason) => this.missing.push(`${kind}: ${reason}`),
+        clear: (reason) => this.clears.push(reason),
         greeted: () => {
           this.greetings++;
           this.next();
@@ -48,10 +59,14 @@ class Run {
           this.results.push([...verdicts]);
           if (this.session.usable) this.next();
         },
-        over: (reason, reply) => this.ends.push({ reason, code: reply?.code ?? null }),
+        over: (reason, reply, fault) => {
+          this.ends.push({ reason, code: reply?.code ?? null });
+          this.faults.push(fault === undefined ? '' : `${fault.kind} ${fault.enhanced}`);
+        },
       },
-      { hostname: 'me.example', replyTimeout: REPLY_TIMEOUT, dataTimeout: DATA_TIMEOUT },
+      { hostname: 'me.example', replyTimeout: REPLY_TIMEOUT, dataTimeout: DATA_TIMEOUT, tlsTimeout: TLS_TIMEOUT },
       0,
+      security,
     );
   }
 
@@ -436,6 +451,113 @@ describe('any peer at all', () => {
         expect(delivered.length === 0 || peer.sent.some((text) => text.startsWith('<content>'))).toBe(true);
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+const TLS_PEER = '220 hi\r\n250-up\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n220 go\r\n';
+const credentials = {
+  user: 'me',
+  password: 'pw',
+  token: false,
+  certificate: false,
+  mechanism: '',
+  inClear: false,
+  derived: null,
+} as const;
+
+describe('opening', () => {
+  const open = (security: SessionSecurity, script: string, cuts: readonly number[] = []): Run =>
+    new Run([], security).feed(script, cuts);
+
+  it('begins TLS after the go-ahead, forgets what was said and authenticates, at every split', () => {
+    const after = '250-up\r\n250-PIPELINING\r\n250 AUTH PLAIN CRAM-MD5\r\n334 PHg+\r\n235 ok\r\n';
+    for (let at = 0; at < TLS_PEER.length; at++)
+      for (const then of [0, 1, 17, after.length - 3]) {
+        const peer = open({ tls: 'required', credentials }, TLS_PEER, [at]);
+        expect([peer.sent.at(-1), peer.session.handshaking]).toEqual(['<tls>', true]);
+        expect(peer.session.deadline).toBe(TLS_TIMEOUT);
+        peer.session.secured(null, 10);
+        expect([peer.session.capabilities.startTls, peer.session.deadline]).toEqual([false, 10 + REPLY_TIMEOUT]);
+        peer.feed(after, [then]);
+        expect(peer.sent.slice(0, 5)).toEqual([
+          'EHLO me.example\r\n',
+          'STARTTLS\r\n',
+          '<tls>',
+          'EHLO me.example\r\n',
+          'AUTH CRAM-MD5\r\n',
+        ]);
+        expect([peer.greetings, peer.session.idle, peer.session.capabilities.pipelining]).toEqual([1, true, true]);
+        expect([peer.missing, peer.clears, peer.ends]).toEqual([[], [], []]);
+      }
+  });
+
+  it('ends where anything came with the go-ahead', () => {
+    for (const injected of ['2', '250 x\r\n', '250-up\r\n250 AUTH PLAIN\r\n']) {
+      const peer = open({ tls: 'opportunistic', credentials: null }, TLS_PEER + injected);
+      expect([peer.sent.includes('<tls>'), peer.session.ended, peer.faults]).toEqual([false, true, ['tls 4.7.5']]);
+      expect(peer.missing[0]).toMatch(/^validation-failure/);
+    }
+  });
+
+  it('ends where bytes come in the clear once TLS has begun', () => {
+    const peer = open({ tls: 'required', credentials: null }, TLS_PEER).feed('2');
+    expect(peer.session.ended).toBe(true);
+  });
+
+  it('is over with a reason where TLS is required and not to be had', () => {
+    for (const script of ['250 up\r\n', '502 what\r\n250 up\r\n', '250-up\r\n250 STARTTLS\r\n554 5.7.0 no\r\n']) {
+      const peer = open({ tls: 'required', credentials }, `220 hi\r\n${script}`);
+      expect([peer.session.ended, peer.faults, peer.greetings]).toEqual([true, ['tls 4.7.4'], 0]);
+      expect(peer.missing[0]).toMatch(/^starttls-not-supported/);
+      expect(peer.sent.join('')).not.toMatch(/AUTH|MAIL/);
+    }
+  });
+
+  it('asks for a token and takes it when it comes', () => {
+    const peer = open({ tls: 'implicit', credentials: { ...credentials, token: true } }, '');
+    peer.session.secured(null, 0);
+    peer.feed('220 hi\r\n250-up\r\n250 AUTH XOAUTH2\r\n');
+    expect(peer.sent).toEqual(['EHLO me.example\r\n', '<token>']);
+    peer.session.tokenReady('abc', 5);
+    expect(peer.sent[2]).toBe(
+      `AUTH XOAUTH2 ${Buffer.from('user=me\x01auth=Bearer abc\x01\x01').toString('base64')}\r\n`,
+    );
+    peer.feed('235 ok\r\n');
+    expect(peer.greetings).toBe(1);
+  });
+
+  it('survives whatever a peer says, and ends or waits', () => {
+    const line = fc.constantFrom(
+      '220 x',
+      '250 x',
+      '250-x',
+      '250 STARTTLS',
+      '250 AUTH PLAIN LOGIN SCRAM-SHA-256',
+      '334 ',
+      '334 eA==',
+      '235 x',
+      '535 x',
+      '454 x',
+      '421 x',
+      'junk',
+      '',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(line, { maxLength: 12 }),
+        fc.constantFrom('none', 'opportunistic', 'required', 'implicit'),
+        (lines, tls) => {
+          const peer = open({ tls, credentials: { ...credentials, inClear: true } }, '');
+          for (const one of lines) {
+            if (peer.session.ended) break;
+            if (peer.session.handshaking) peer.session.secured(Buffer.alloc(32), 0);
+            peer.feed(`${one}\r\n`);
+          }
+          expect(peer.ends.length).toBe(peer.session.ended ? 1 : 0);
+          if (tls === 'required' && !peer.sent.includes('<tls>')) expect(peer.sent.join('')).not.toMatch(/AUTH/);
+        },
+      ),
     );
   });
 });

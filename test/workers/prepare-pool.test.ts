@@ -50,11 +50,18 @@ describe('PreparePool', () => {
         results.map((result) =>
           result instanceof SluiceError
             ? result.message
-            : [result.status, Buffer.from(result.header).toString('latin1'), result.resumeAt],
+            : [result.status, Buffer.from(result.header).toString('latin1'), result.resumeAt, result.tlsOptional],
         );
       expect(plain(await pool.prepare(batch))).toEqual(plain(expected));
     }
     expect(await pool.prepare([])).toEqual([]);
+  });
+
+  it('passes on that TLS is optional', async () => {
+    const optional = place(Buffer.from('TLS-Required: No\r\nFrom: a@old.example\r\n\r\nbody\r\n'), 16);
+    const pool = open({ shared: optional.shared, segmentSize: optional.memory.segmentSize });
+    const [result] = await pool.prepare([requestFor(optional)]);
+    expect(result).toMatchObject({ status: 'ok', tlsOptional: true });
   });
 
   it('reports loops and large headers', async () => {
