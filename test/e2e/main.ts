@@ -4,8 +4,7 @@
  * Prints a line for each check and ends with 1 when one failed. All of it on loopback, in a temporary folder; what was
  * started is stopped by process id, also when the time limit strikes.
  */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SigningKeyPem } from '../../src/message/dkim/key-store.js';
 import { startEngine } from '../helpers/engine.js';
@@ -13,6 +12,7 @@ import { SmtpTestClient } from '../helpers/smtp-client.js';
 import { startSink } from '../helpers/smtp-sink.js';
 import { makeKey } from '../message/dkim-keys.js';
 import { parsed, values } from '../wire/stage.js';
+import { Checks, until } from './checks.js';
 import { clients } from './clients.js';
 import { corpus, fromDomain, isSignable } from './corpus.js';
 import { eximMissing, type MailServer, postfixMissing, smtpSource, startExim, startPostfix } from './servers.js';
@@ -21,51 +21,8 @@ import { dkimpyMissing, type Verdicts, verifyWithDkimpy, verifyWithMailauth } fr
 const TIME_LIMIT = 300_000;
 const MESSAGES_THROUGH_POSTFIX = 500;
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
-// The servers run as users of their own.
-chmodSync(folder, 0o755);
-const cleanups: (() => Promise<unknown>)[] = [];
-let [passed, failed, skipped] = [0, 0, 0];
-
-function report(ok: boolean, name: string, detail = ''): void {
-  if (ok) passed++;
-  else failed++;
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}${detail === '' ? '' : `: ${detail}`}`);
-}
-
-async function check(name: string, work: () => Promise<string>): Promise<void> {
-  const began = Date.now();
-  try {
-    const detail = await work();
-    report(true, name, `${detail} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    report(false, name, error instanceof Error ? error.message : String(error));
-  }
-}
-
-function skip(name: string, reason: string): void {
-  skipped++;
-  console.log(`SKIP ${name}: ${reason}`);
-}
-
-async function cleanUp(): Promise<void> {
-  for (const close of cleanups.splice(0).reverse())
-    await close().catch((error: unknown) => console.error(`while cleaning up: ${error}`));
-}
-
-function own<T extends { stop(): Promise<unknown> }>(started: T): T {
-  cleanups.push(() => started.stop());
-  return started;
-}
-
-async function until<T>(what: string, seconds: number, look: () => T | undefined): Promise<T> {
-  for (const end = Date.now() + seconds * 1000; ; ) {
-    const found = look();
-    if (found !== undefined) return found;
-    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const checks = new Checks('e2e');
+const { folder } = checks;
 
 function writeKeys(directory: string, keys: readonly SigningKeyPem[]): void {
   for (const { domain, selector, pem } of keys) {
@@ -117,10 +74,10 @@ async function compare(arrived: Buffer, sent: string, keys: readonly SigningKeyP
 /** Every client through Sluice to one server. */
 async function clientsThrough(name: string, start: (folder: string) => Promise<MailServer>): Promise<void> {
   const place = join(folder, name);
-  const server = own(await start(place));
+  const server = checks.own(await start(place));
   const keys = [makeKey('client.example', 'rsa', 'rsa'), makeKey('client.example', 'ed', 'ed25519')];
   writeKeys(join(place, 'keys'), keys);
-  const engine = own(
+  const engine = checks.own(
     await startEngine({
       settings: { SLUICE_UPSTREAM: `smtp://127.0.0.1:${server.port}`, SLUICE_DKIM_DIR: join(place, 'keys') },
     }),
@@ -128,10 +85,10 @@ async function clientsThrough(name: string, start: (folder: string) => Promise<M
   for (const client of clients) {
     const title = `${client.name} -> Sluice -> ${name}`;
     if (client.missing() !== '') {
-      skip(title, client.missing());
+      checks.skip(title, client.missing());
       continue;
     }
-    await check(title, async () => {
+    await checks.check(title, async () => {
       const token = `${name}-${client.name.replace(/\W/g, '-')}-${Date.now().toString(36)}`;
       const text = testMessage(token);
       const [file, unixFile] = [join(place, `${token}.eml`), join(place, `${token}.txt`)];
@@ -151,12 +108,12 @@ async function clientsThrough(name: string, start: (folder: string) => Promise<M
 
 async function postfixInFront(): Promise<void> {
   const sink = await startSink();
-  cleanups.push(() => sink.close());
-  const engine = own(
+  checks.own({ stop: () => sink.close() });
+  const engine = checks.own(
     await startEngine({ settings: { SLUICE_UPSTREAM: sink.url, SLUICE_MAX_MESSAGES_PER_CONNECTION: '0' } }),
   );
-  const postfix = own(await startPostfix(join(folder, 'front'), `[127.0.0.1]:${engine.port}`));
-  await check(`Postfix -> Sluice, ${MESSAGES_THROUGH_POSTFIX} messages of smtp-source`, async () => {
+  const postfix = checks.own(await startPostfix(join(folder, 'front'), { relayhost: `[127.0.0.1]:${engine.port}` }));
+  await checks.check(`Postfix -> Sluice, ${MESSAGES_THROUGH_POSTFIX} messages of smtp-source`, async () => {
     await smtpSource(postfix.port, MESSAGES_THROUGH_POSTFIX, 20);
     await until('all messages', 60, () => sink.messages[MESSAGES_THROUGH_POSTFIX - 1]).catch((error: unknown) => {
       throw new Error(`${error}: ${sink.messages.length} arrived\n${postfix.log()}`);
@@ -175,11 +132,11 @@ async function signCorpus(): Promise<void> {
   const title = 'signatures on the outside messages';
   const messages = corpus();
   if (messages.length === 0) {
-    skip(title, '../shared/conformance/messages is not here');
+    checks.skip(title, '../shared/conformance/messages is not here');
     return;
   }
   const sink = await startSink();
-  cleanups.push(() => sink.close());
+  checks.own({ stop: () => sink.close() });
   const [rsa, ed] = [makeKey('x.example', 'rsa', 'rsa'), makeKey('x.example', 'ed', 'ed25519')];
   const domains = new Set(messages.map(({ content }) => fromDomain(content)).filter((domain) => domain !== ''));
   const keys = [...domains].flatMap((domain) => [
@@ -187,7 +144,7 @@ async function signCorpus(): Promise<void> {
     { ...ed, domain },
   ]);
   writeKeys(join(folder, 'corpus-keys'), keys);
-  const engine = own(
+  const engine = checks.own(
     await startEngine({
       settings: {
         SLUICE_UPSTREAM: sink.url,
@@ -219,13 +176,13 @@ async function signCorpus(): Promise<void> {
     ['mailauth', (contents) => Promise.all(contents.map((content) => verifyWithMailauth(content, keys)))],
   ];
   if (dkimpyMissing() === '') verifiers.push(['dkimpy', async (contents) => verifyWithDkimpy(contents, keys)]);
-  else skip(`${title} by dkimpy`, dkimpyMissing());
+  else checks.skip(`${title} by dkimpy`, dkimpyMissing());
   const exceptions = JSON.parse(readFileSync(join(process.cwd(), 'test/e2e/dkim-exceptions.json'), 'utf8')) as Record<
     string,
     Record<string, string>
   >;
   for (const [name, verify] of verifiers) {
-    await check(`${title} by ${name}`, async () => {
+    await checks.check(`${title} by ${name}`, async () => {
       const known = exceptions[name] ?? {};
       const results = await verify(arrived.map(({ content }) => content));
       const bad: string[] = [];
@@ -248,36 +205,16 @@ async function signCorpus(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  if (!existsSync(join(process.cwd(), 'dist/src/main.js'))) throw new Error('run from the root of the project');
   if (postfixMissing() === '') await clientsThrough('Postfix', startPostfix);
-  else skip('clients to Postfix', postfixMissing());
-  await cleanUp();
+  else checks.skip('clients to Postfix', postfixMissing());
+  await checks.cleanUp();
   if (eximMissing() === '') await clientsThrough('Exim', startExim);
-  else skip('clients to Exim', eximMissing());
-  await cleanUp();
+  else checks.skip('clients to Exim', eximMissing());
+  await checks.cleanUp();
   if (postfixMissing() === '') await postfixInFront();
-  else skip('Postfix in front', postfixMissing());
-  await cleanUp();
+  else checks.skip('Postfix in front', postfixMissing());
+  await checks.cleanUp();
   await signCorpus();
 }
 
-const limit = setTimeout(() => {
-  report(false, 'time limit', `not done within ${TIME_LIMIT / 1000} s`);
-  void finish();
-}, TIME_LIMIT);
-
-async function finish(): Promise<void> {
-  clearTimeout(limit);
-  await cleanUp();
-  rmSync(folder, { recursive: true, force: true });
-  console.log(`e2e: ${passed} passed, ${failed} failed, ${skipped} skipped`);
-  process.exit(failed > 0 || passed === 0 ? 1 : 0);
-}
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => {
-    report(false, 'interrupted', signal);
-    void finish();
-  });
-await main().catch((error: unknown) => report(false, 'the test itself', String(error)));
-await finish();
+await checks.run(TIME_LIMIT, main);

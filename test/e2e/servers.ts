@@ -5,11 +5,20 @@
  * into a Maildir (or relays all of it, for Postfix in front) and is stopped by its own process id.
  * Limits: both must be started by root.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { ended } from '../helpers/background.js';
 import { freePort } from '../helpers/conformance.js';
+import type { IssuedPair } from './authority.js';
+
+/** What a server with TLS and accounts demands. */
+export interface SecureAccess {
+  readonly pair: IssuedPair;
+  /** Of a SaslService. */
+  readonly saslSocket: string;
+}
 
 export interface MailServer {
   readonly port: number;
@@ -22,7 +31,10 @@ export interface MailServer {
 
 const EXIM = join(process.cwd(), 'var/e2e/exim/usr/sbin/exim4');
 const POSTFIX_SERVICES = '/usr/share/postfix/master.cf.dist';
-const PROGRAMS = { postfix: '/usr/sbin/postfix', smtpSource: '/usr/sbin/smtp-source' };
+const PROGRAMS = {
+  postfix: '/usr/sbin/postfix',
+  smtpSource: '/usr/sbin/smtp-source',
+};
 const NOBODY = 65534;
 
 const isRoot = (): boolean => process.getuid?.() === 0;
@@ -45,6 +57,22 @@ function userOf(name: string): [number, number] {
   if (line === undefined) throw new Error(`there is no user ${name}`);
   const [, , user, group] = line.split(':');
   return [Number(user), Number(group)];
+}
+
+/** Settings of Postfix that demand STARTTLS and a login. */
+function secureSettings({ pair, saslSocket }: SecureAccess): Record<string, string> {
+  return {
+    smtpd_tls_cert_file: pair.cert,
+    smtpd_tls_key_file: pair.key,
+    smtpd_tls_security_level: 'encrypt',
+    smtpd_tls_received_header: 'yes',
+    smtpd_sasl_auth_enable: 'yes',
+    smtpd_sasl_type: 'dovecot',
+    smtpd_sasl_path: saslSocket,
+    smtpd_sasl_authenticated_header: 'yes',
+    smtpd_sasl_security_options: 'noanonymous',
+    smtpd_relay_restrictions: 'permit_sasl_authenticated, reject',
+  };
 }
 
 function readMaildir(folder: string): Buffer[] {
@@ -76,8 +104,11 @@ async function greeting(port: number, log: () => string): Promise<void> {
   }
 }
 
-/** Postfix: with `relayhost` it sends everything there, without it delivers locally. */
-export async function startPostfix(folder: string, relayhost?: string): Promise<MailServer> {
+/** Postfix: with `relayhost` it sends everything there, without it delivers locally; `secure` shuts out all others. */
+export async function startPostfix(
+  folder: string,
+  { relayhost, secure }: { readonly relayhost?: string; readonly secure?: SecureAccess } = {},
+): Promise<MailServer> {
   const [etc, queue, data, mail] = ['etc', 'queue', 'data', 'mail'].map((name) => join(folder, name)) as [
     string,
     string,
@@ -114,6 +145,7 @@ export async function startPostfix(folder: string, relayhost?: string): Promise<
           virtual_gid_maps: `static:${NOBODY}`,
         }
       : { relayhost }),
+    ...(secure === undefined ? {} : secureSettings(secure)),
   };
   writeFileSync(
     join(etc, 'main.cf'),
@@ -122,7 +154,8 @@ export async function startPostfix(folder: string, relayhost?: string): Promise<
       .join(''),
   );
   const services = readFileSync(POSTFIX_SERVICES, 'utf8');
-  writeFileSync(join(etc, 'master.cf'), services.replace(/^smtp(?=\s+inet)/m, `127.0.0.1:${port}`));
+  // Not in a change root, where the accounts could not be read.
+  writeFileSync(join(etc, 'master.cf'), services.replace(/^smtp(\s+inet\s+n\s+-\s+)y/m, `127.0.0.1:${port}$1n`));
   const control = (command: string) =>
     spawnSync(PROGRAMS.postfix, ['-c', etc, command], { encoding: 'utf8', timeout: 20_000 });
   const started = control('start');
@@ -139,8 +172,8 @@ export async function startPostfix(folder: string, relayhost?: string): Promise<
   return { port, arrived: () => readMaildir(join(mail, 'all')), log, stop };
 }
 
-/** Exim, delivering locally. */
-export async function startExim(folder: string): Promise<MailServer> {
+/** Exim, delivering locally; with `pair` it offers STARTTLS. */
+export async function startExim(folder: string, { pair }: { readonly pair?: IssuedPair } = {}): Promise<MailServer> {
   const paths = { spool: join(folder, 'spool'), log: join(folder, 'log'), mail: join(folder, 'mail') };
   for (const path of Object.values(paths)) {
     mkdirSync(path, { recursive: true });
@@ -148,6 +181,10 @@ export async function startExim(folder: string): Promise<MailServer> {
   }
   const port = await freePort();
   const configuration = join(folder, 'exim.conf');
+  const tls =
+    pair === undefined
+      ? 'tls_advertise_hosts ='
+      : `tls_advertise_hosts = *\ntls_certificate = ${pair.cert}\ntls_privatekey = ${pair.key}`;
   writeFileSync(
     configuration,
     `primary_hostname = exim.e2e.example
@@ -157,7 +194,7 @@ log_file_path = ${paths.log}/%slog
 pid_file_path = ${join(folder, 'exim.pid')}
 daemon_smtp_ports = ${port}
 local_interfaces = 127.0.0.1
-tls_advertise_hosts =
+${tls}
 acl_smtp_rcpt = accept
 host_lookup =
 deliver_drop_privilege = true
@@ -187,18 +224,6 @@ maildir:
     throw error;
   });
   return { port, arrived: () => readMaildir(join(paths.mail, 'all')), log, stop };
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
-    child.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    child.kill('SIGTERM');
-  });
 }
 
 /** smtp-source of Postfix: `count` messages over `sessions` connections. Rejects when one is refused. */
