@@ -1,11 +1,22 @@
 #!/bin/sh
-# End-to-end test with real clients in front of Sluice and real servers behind it: installs what is missing (Debian,
-# as root), builds, and runs test/e2e/main.ts.
+# End-to-end tests with real clients in front of Sluice and real servers behind it: installs what is missing (Debian,
+# as root), builds, and runs test/e2e/main.ts, or with `tls` as first word test/e2e/tls.ts (clients that log in, servers
+# with TLS, DANE, MTA-STS; more words are the parts to run: submission, in-place, upstreams, mx).
 #
-# Nothing of the system is started or changed besides the packages: Postfix and Exim run from folders of their own, on
+# Nothing of the system is started or changed besides the packages: servers run from folders of their own, on
 # unprivileged ports of loopback, and are stopped by process id. Exim is only unpacked, to var/e2e/exim, because its
 # package and Postfix's remove each other. What cannot be installed is skipped with a word about it.
 set -u
+program=main
+packages='swaks msmtp curl python3 python3-dkim python3-nacl postfix'
+limit=400
+if [ "${1:-}" = tls ]; then
+  shift
+  program=tls
+  packages='swaks msmtp curl python3 postfix openssl libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl
+    gsasl s-nail mutt git git-email libmailtools-perl dovecot-core knot knot-dnsutils unbound'
+  limit=580
+fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
 policy=/usr/sbin/policy-rc.d
@@ -27,7 +38,7 @@ install_packages() {
   fi
   export DEBIAN_FRONTEND=noninteractive
   missing=
-  for package in swaks msmtp curl python3 python3-dkim python3-nacl postfix; do
+  for package in $packages; do
     installed "$package" || missing="$missing $package"
   done
   [ -z "$missing" ] && exim_runs && return
@@ -71,4 +82,4 @@ fi
 
 npm run --silent build || exit 1
 # The driver has limits of its own; this one is for the case that it hangs.
-timeout --kill-after=20 400 node dist/test/e2e/main.js "$@"
+timeout --kill-after=20 "$limit" node "dist/test/e2e/$program.js" "$@"

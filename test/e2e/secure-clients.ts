@@ -223,7 +223,8 @@ export const secureClients: readonly SecureClient[] = [
   {
     name: 'git send-email',
     mechanisms: ['PLAIN', 'LOGIN', 'CRAM-MD5'],
-    missing: () => (spawnSync('git', ['send-email', '--dump-aliases']).status === 0 ? '' : 'git-email is not installed'),
+    missing: () =>
+      spawnSync('git', ['send-email', '--dump-aliases']).status === 0 ? '' : 'git-email is not installed',
     send: (one, mechanism) =>
       run('git', [
         ...['send-email', '--smtp-server=127.0.0.1', `--smtp-server-port=${one.port}`, `--smtp-auth=${mechanism}`],

@@ -13,11 +13,11 @@ import { ended } from '../helpers/background.js';
 import { freePort } from '../helpers/conformance.js';
 import type { IssuedPair } from './authority.js';
 
-/** What a server with TLS and accounts demands. */
+/** What a server with TLS has, and accounts where it demands them. */
 export interface SecureAccess {
   readonly pair: IssuedPair;
-  /** Of a SaslService. */
-  readonly saslSocket: string;
+  /** Of a SaslService; without it STARTTLS is offered and nothing demanded. */
+  readonly saslSocket?: string;
 }
 
 export interface MailServer {
@@ -59,19 +59,22 @@ function userOf(name: string): [number, number] {
   return [Number(user), Number(group)];
 }
 
-/** Settings of Postfix that demand STARTTLS and a login. */
 function secureSettings({ pair, saslSocket }: SecureAccess): Record<string, string> {
   return {
     smtpd_tls_cert_file: pair.cert,
     smtpd_tls_key_file: pair.key,
-    smtpd_tls_security_level: 'encrypt',
+    smtpd_tls_security_level: saslSocket === undefined ? 'may' : 'encrypt',
     smtpd_tls_received_header: 'yes',
-    smtpd_sasl_auth_enable: 'yes',
-    smtpd_sasl_type: 'dovecot',
-    smtpd_sasl_path: saslSocket,
-    smtpd_sasl_authenticated_header: 'yes',
-    smtpd_sasl_security_options: 'noanonymous',
-    smtpd_relay_restrictions: 'permit_sasl_authenticated, reject',
+    ...(saslSocket === undefined
+      ? {}
+      : {
+          smtpd_sasl_auth_enable: 'yes',
+          smtpd_sasl_type: 'dovecot',
+          smtpd_sasl_path: saslSocket,
+          smtpd_sasl_authenticated_header: 'yes',
+          smtpd_sasl_security_options: 'noanonymous',
+          smtpd_relay_restrictions: 'permit_sasl_authenticated, reject',
+        }),
   };
 }
 
@@ -104,11 +107,16 @@ async function greeting(port: number, log: () => string): Promise<void> {
   }
 }
 
-/** Postfix: with `relayhost` it sends everything there, without it delivers locally; `secure` shuts out all others. */
-export async function startPostfix(
-  folder: string,
-  { relayhost, secure }: { readonly relayhost?: string; readonly secure?: SecureAccess } = {},
-): Promise<MailServer> {
+export interface PostfixOptions {
+  /** Where everything is sent; without it mail is delivered locally. */
+  readonly relayhost?: string;
+  readonly secure?: SecureAccess;
+  /** Mail for every domain is taken, not only for accept.example. */
+  readonly everyDomain?: boolean;
+}
+
+export async function startPostfix(folder: string, options: PostfixOptions = {}): Promise<MailServer> {
+  const { relayhost, secure, everyDomain = false } = options;
   const [etc, queue, data, mail] = ['etc', 'queue', 'data', 'mail'].map((name) => join(folder, name)) as [
     string,
     string,
@@ -138,7 +146,7 @@ export async function startPostfix(
     maillog_file_prefixes: '/tmp, /var',
     ...(relayhost === undefined
       ? {
-          virtual_mailbox_domains: 'accept.example',
+          virtual_mailbox_domains: everyDomain ? 'static:all' : 'accept.example',
           virtual_mailbox_base: mail,
           virtual_mailbox_maps: 'static:all/',
           virtual_uid_maps: `static:${NOBODY}`,

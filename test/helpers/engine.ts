@@ -51,6 +51,8 @@ export class EngineProcess {
   errors = '';
   /** Port of the first listener, 0 before it is ready. */
   port = 0;
+  /** Ports of all listeners, in the order of SLUICE_LISTEN. */
+  ports: readonly number[] = [];
   readonly spoolDir: string;
   readonly exited: Promise<EngineExit>;
   private readonly child: ChildProcess;
@@ -131,13 +133,14 @@ export class EngineProcess {
     return `${this.lines.map((line) => JSON.stringify(line)).join('\n')}\n${this.errors}`;
   }
 
-  /** Runs `sluice` with the settings of this engine. */
-  command(args: readonly string[]): Promise<{ code: number | null; out: string; err: string }> {
+  /** Runs `sluice` with the settings of this engine; `input` is what it can read. */
+  command(args: readonly string[], input = ''): Promise<{ code: number | null; out: string; err: string }> {
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd: this.folder,
       env: cleanEnvironment(this.settings),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    child.stdin.on('error', () => undefined).end(input);
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
       out += part;
@@ -165,7 +168,10 @@ export class EngineProcess {
       if (line === '') continue;
       const parsed = parseLine(line);
       this.lines.push(parsed);
-      if (parsed.msg.includes('sluice ready') && this.port === 0) this.port = firstPort(parsed['listen']);
+      if (parsed.msg.includes('sluice ready') && this.port === 0) {
+        this.ports = portsOf(parsed['listen']);
+        this.port = this.ports[0] ?? 0;
+      }
     }
     this.tell();
   }
@@ -185,9 +191,9 @@ function parseLine(line: string): LogLine {
   return { msg: line };
 }
 
-function firstPort(listen: unknown): number {
-  const first: unknown = Array.isArray(listen) ? listen[0] : undefined;
-  return typeof first === 'string' ? Number(first.slice(first.lastIndexOf(':') + 1)) : 0;
+function portsOf(listen: unknown): number[] {
+  const addresses: readonly unknown[] = Array.isArray(listen) ? listen : [];
+  return addresses.map((one) => Number(/:(\d+)(?:\/?\?.*)?$/.exec(String(one))?.[1] ?? 0));
 }
 
 /** Starts an engine and waits until it listens. */
