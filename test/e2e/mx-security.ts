@@ -165,11 +165,11 @@ async function startPolicyHosts(
   };
 }
 
-function records({ domain, address = '127.0.0.1', tlsa = [], policy }: MxCase): string[] {
+function records({ domain, address = '127.0.0.1', tlsa = [], policy }: MxCase, port: number): string[] {
   return [
     `${domain}. MX 10 mx.${domain}.`,
     `mx.${domain}. A ${address}`,
-    ...tlsa.map((record) => `_25._tcp.mx.${domain}. TLSA ${record}`),
+    ...tlsa.map((record) => `_${port}._tcp.mx.${domain}. TLSA ${record}`),
     `_smtp._tls.${domain}. TXT "v=TLSRPTv1; rua=mailto:reports@no-policy.example"`,
     ...(policy === undefined ? [] : [`_mta-sts.${domain}. TXT "v=STSv1; id=1;"`, `mta-sts.${domain}. A 127.0.0.1`]),
   ];
@@ -204,12 +204,14 @@ export async function mxSecurity(checks: Checks): Promise<void> {
   checks.own({ stop: () => plain.close() });
   const web = checks.own(await startPolicyHosts(all, authority));
   const inZone = (zone: MxCase['zone']): Record<string, string[]> =>
-    Object.fromEntries(all.filter((one) => one.zone === zone).map((one) => [one.domain, records(one)]));
+    Object.fromEntries(all.filter((one) => one.zone === zone).map((one) => [one.domain, records(one, postfix.port)]));
   const lost = all.find(({ zone }) => zone === 'bogus-tlsa')!.domain;
   const dns = checks.own(
     await startSignedDns(join(place, 'dns'), {
-      records: all.filter(({ zone }) => zone !== 'bogus' && zone !== 'unsigned').flatMap(records),
-      bogus: { ...inZone('bogus'), [`_tcp.mx.${lost}`]: ['_25 TLSA 3 1 1 00'.padEnd(80, '0')] },
+      records: all
+        .filter(({ zone }) => zone !== 'bogus' && zone !== 'unsigned')
+        .flatMap((one) => records(one, postfix.port)),
+      bogus: { ...inZone('bogus'), [`_tcp.mx.${lost}`]: [`_${postfix.port} TLSA 3 1 1 ${hex(ca)}`] },
       unsigned: inZone('unsigned'),
     }),
   );

@@ -3,6 +3,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { addAccount } from '../helpers/account-file.js';
 import { type EngineProcess, startEngine } from '../helpers/engine.js';
 import { IntrospectionServer } from '../helpers/introspection-server.js';
 import { type SmtpSink, startSink } from '../helpers/smtp-sink.js';
@@ -52,7 +53,7 @@ export class SubmissionWorld {
       await IntrospectionServer.start(new Map([[TOKEN, { username: USER, scope: 'smtp', client_id: 'e2e' }]])),
     );
     const accounts = join(folder, 'accounts');
-    writeFileSync(accounts, '', { mode: 0o600 });
+    addAccount(accounts, USER, PASSWORD);
     const engine = checks.own(
       await startEngine({
         settings: {
@@ -71,16 +72,11 @@ export class SubmissionWorld {
         },
       }),
     );
-    const { code, out, err } = await engine.command(
-      ['user', 'add', USER, '--password-stdin', '--scram', '--cram'],
-      `${PASSWORD}\n`,
-    );
-    if (code !== 0) throw new Error(`sluice user add: ${out}${err}`);
     const common = { ca: authority.file, user: USER, password: PASSWORD, token: TOKEN, certificate };
     return new SubmissionWorld(engine, sink, folder, { ...common, from: USER, to: 'bob@elsewhere.example' });
   }
 
-  /** Resolves once the engine knows the account and a message of it went through. */
+  /** A message with this subject for a listener of this kind. */
   submission(kind: ListenerKind, subject: string): SecureSubmission {
     const lines = [`From: <${USER}>`, 'To: bob@elsewhere.example', `Subject: ${subject}`, 'MIME-Version: 1.0'];
     const text = [...lines, `Message-ID: <${subject}@accept.example>`, '', '.dot', '..', 'end', ''].join('\r\n');

@@ -133,14 +133,13 @@ export class EngineProcess {
     return `${this.lines.map((line) => JSON.stringify(line)).join('\n')}\n${this.errors}`;
   }
 
-  /** Runs `sluice` with the settings of this engine; `input` is what it can read. */
-  command(args: readonly string[], input = ''): Promise<{ code: number | null; out: string; err: string }> {
+  /** Runs `sluice` with the settings of this engine. */
+  command(args: readonly string[]): Promise<{ code: number | null; out: string; err: string }> {
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd: this.folder,
       env: cleanEnvironment(this.settings),
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    child.stdin.on('error', () => undefined).end(input);
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
       out += part;
