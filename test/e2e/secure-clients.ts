@@ -162,7 +162,8 @@ export const secureClients: readonly SecureClient[] = [
         'gsasl',
         ['--client', '--smtp', `--connect=127.0.0.1:${one.port}`, '--starttls', `--x509-ca-file=${one.ca}`].concat(
           [`--mechanism=${mechanism}`, `--authentication-id=${one.user}`, `--password=${one.password}`],
-          mechanism === 'PLAIN' ? ['--authorization-id='] : [],
+          // Its channel binding under TLS 1.3 ends in an error of its own.
+          mechanism === 'PLAIN' ? ['--authorization-id='] : ['--no-cb'],
         ),
       ),
   },
