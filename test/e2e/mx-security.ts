@@ -227,8 +227,7 @@ export async function mxSecurity(checks: Checks): Promise<void> {
         SLUICE_TLS_REPORTS: 'on',
         SLUICE_RETRY_MIN: '10m',
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
-        // For the certificates of mail hosts, which have to be from an authority that the system knows.
-        NODE_EXTRA_CA_CERTS: authority.file,
+        SLUICE_MX_CA: authority.file,
       },
     }),
   );
