@@ -64,6 +64,7 @@ export class SubmissionWorld {
           SLUICE_TLS_CLIENT_CA: authority.file,
           SLUICE_AUTH_FILE: accounts,
           SLUICE_AUTH_CERTIFICATE_NAMES: 'email',
+          SLUICE_AUTH_DELAY: '100ms',
           SLUICE_OAUTH_INTROSPECT_URL: tokens.url,
           // Only who logs in may relay.
           SLUICE_RELAY_NETWORKS: '!127.0.0.0/8',
