@@ -1,7 +1,7 @@
 #!/bin/sh
 # End-to-end tests with real clients in front of Sluice and real servers behind it: installs what is missing (Debian,
 # as root), builds, and runs test/e2e/main.ts, or with `tls` as first word test/e2e/tls.ts (clients that log in, servers
-# with TLS, DANE, MTA-STS; more words are the parts to run: submission, in-place, upstreams, mx).
+# with TLS, DANE, MTA-STS; more words are the parts to run: submission, in-place, certificates, upstreams, mx).
 #
 # Nothing of the system is started or changed besides the packages: servers run from folders of their own, on
 # unprivileged ports of loopback, and are stopped by process id. Exim is only unpacked, to var/e2e/exim, because its
@@ -14,7 +14,7 @@ if [ "${1:-}" = tls ]; then
   shift
   program=tls
   packages='swaks msmtp curl python3 postfix openssl libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl
-    gsasl s-nail mutt git git-email libmailtools-perl dovecot-core knot knot-dnsutils unbound'
+    libdigest-hmac-perl gsasl s-nail mutt git git-email libmailtools-perl dovecot-core knot knot-dnsutils unbound'
   limit=580
 fi
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -5,6 +5,7 @@
  * All of it on loopback, in a temporary folder; what was started is stopped by process id, also when the time limit strikes.
  */
 import { opensslMissing } from './authority.js';
+import { certificates } from './certificates.js';
 import { Checks } from './checks.js';
 import { dnssecMissing } from './dnssec.js';
 import { mxSecurity } from './mx-security.js';
@@ -29,6 +30,7 @@ await checks.run(TIME_LIMIT, async () => {
   const openssl = opensslMissing();
   await part('submission', openssl, () => submissions(checks, 'threads', { SLUICE_TLS_THREADS: '1' }));
   await part('in-place', openssl, () => submissions(checks, 'in-place', { SLUICE_TLS_THREADS: '0' }));
+  await part('certificates', openssl, () => certificates(checks));
   await part('upstreams', openssl, () => secureUpstreams(checks));
   await part('mx', openssl || postfixMissing() || dnssecMissing(), () => mxSecurity(checks));
 });
