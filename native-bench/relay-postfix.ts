@@ -106,7 +106,9 @@ export const postfixRelay: RelayDriver = {
     const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
     writeFileSync(join(configuration, 'main.cf'), lines.join(''));
     const services = readFileSync('/usr/share/postfix/master.cf.dist', 'utf8');
-    writeFileSync(join(configuration, 'master.cf'), services.replace(/^smtp(?=\s+inet)/m, `127.0.0.1:${port}`));
+    // Kept connections under TLS live in tlsproxy, which Debian's file has as a comment.
+    const proxy = options.tlsOut === true ? 'tlsproxy unix - - y - 0 tlsproxy\n' : '';
+    writeFileSync(join(configuration, 'master.cf'), services.replace(/^smtp(?=\s+inet)/m, `127.0.0.1:${port}`) + proxy);
     const log = join(options.directory, 'postfix.log');
     const control = (command: string, prefix: readonly string[] = []) =>
       new Child(options.account.command([...prefix, commandPath('postfix')!, '-c', configuration, command]), { log });
