@@ -8,8 +8,9 @@ const PROGRAM = fileURLToPath(new URL('./bad-client-program.js', import.meta.url
 export class BadCrowd {
   private readonly child: ChildProcess;
 
-  constructor(port: number) {
-    this.child = fork(PROGRAM, [String(port)], { stdio: 'inherit', execArgv: [] });
+  /** `tlsPort`: where TLS is spoken from the first byte, for the kinds that want it. */
+  constructor(port: number, tlsPort = 0) {
+    this.child = fork(PROGRAM, [String(port), String(tlsPort)], { stdio: 'inherit', execArgv: [] });
   }
 
   begin(plan: CrowdPlan): void {
