@@ -119,9 +119,11 @@ const half = afterHello((client, hello) => {
 /** Type application data, version 1.2 as TLS 1.3 has it too, and a length (RFC 8446 section 5.2). */
 const recordHead = (length: number): Buffer => Buffer.from([23, 3, 3, length >> 8, length & 255]);
 const LONG_LINE = `AUTH PLAIN ${'A'.repeat(40_000)}\r\n`;
+const CANCELS = 'AUTH LOGIN\r\n*\r\n'.repeat(100);
 const PIECE = 'A'.repeat(64 * 1024);
 const FLOOD = 'NOOP\r\n'.repeat(500);
 
+/** By name. */
 export const TLS_KINDS = {
   /** Connects and says nothing. */
   tlsSilent: hear,
@@ -187,7 +189,7 @@ export const TLS_KINDS = {
   tlsAuthCancel: secured((secure, client) => {
     secure.resume();
     secure.write('EHLO bad.example\r\n');
-    pour(secure, client, () => 'AUTH LOGIN\r\n*\r\n');
+    pour(secure, client, () => CANCELS);
   }),
   /** Begins AUTH and says no more. */
   tlsAuthSilent: secured((secure) => {
@@ -195,6 +197,8 @@ export const TLS_KINDS = {
     secure.write('EHLO bad.example\r\nAUTH LOGIN\r\n');
   }),
 } as const satisfies Record<string, (client: BadClient) => void>;
+
+export type BadTlsKind = keyof typeof TLS_KINDS;
 
 /** Whether a kind wants a listener of implicit TLS. */
 export function isImplicit(kind: string): boolean {

@@ -101,7 +101,9 @@ export class SmtpClient {
     plain.on('error', (error) => this.fail(error.message));
     const secured = tls.connect({ socket: plain, rejectUnauthorized: false });
     this.socket = secured;
+    // What came in the clear behind the reply to STARTTLS counts for nothing (CVE-2011-0411).
     this.tail = '';
+    this.replies.length = 0;
     this.last = 'a TLS handshake';
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

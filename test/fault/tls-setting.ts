@@ -57,7 +57,7 @@ function knowsTls(): boolean {
 }
 
 /** A self-signed RSA-2048 certificate, which is what costs a server most. */
-function writeCertificate(directory: string): { cert: string; key: string } {
+export function writeCertificate(directory: string): { cert: string; key: string } {
   const { privateKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
