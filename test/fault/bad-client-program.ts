@@ -1,8 +1,8 @@
 /**
  * A crowd of bad clients, a process of its own: `bad-client-program.js PORT [TLS_PORT]`.
  *
- * Its parent sends `{begin: {kind: number, ...}}` with how many of each kind at once, and `{end: true}`, which is answered
- * with what became of them. A client that the engine gets rid of comes back as a new one of its kind.
+ * Its parent sends `{begin: {kind: number, ...}}` with how many of each kind at once, `{tell: true}`, which is answered
+ * with what became of them so far, and `{end: true}`, which is answered likewise. A client that the engine gets rid of comes back as a new one of its kind.
  */
 import { randomBytes } from 'node:crypto';
 import { BadClient } from './bad-client.js';
@@ -85,7 +85,7 @@ class Crowd {
   private readonly port: number;
   private readonly tlsPort: number;
   private readonly clients = new Set<BadClient>();
-  private readonly report: Record<string, { begun: number; ended: number }> = {};
+  readonly report: Record<string, { begun: number; ended: number }> = {};
   private over = false;
 
   constructor(port: number, tlsPort: number) {
@@ -129,9 +129,9 @@ const [port = 0, tlsPort = 0] = process.argv.slice(2).map(Number);
 if (port > 0 && process.send !== undefined) {
   const crowd = new Crowd(port, tlsPort);
   process.on('message', (message) => {
-    const order = message as { begin?: CrowdPlan; end?: true };
+    const order = message as { begin?: CrowdPlan; tell?: true; end?: true };
     if (order.begin !== undefined) crowd.begin(order.begin);
-    else process.send!(crowd.end());
+    else process.send!(order.tell === true ? crowd.report : crowd.end());
   });
   process.on('disconnect', () => process.exit(0));
 }

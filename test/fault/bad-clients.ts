@@ -114,7 +114,7 @@ export async function takesLarge(stage: Stage, more: Partial<LoadOptions> = {}):
   const size = (LARGEST - 2) * 1024 * 1024;
   const { port } = stage;
   const load = new Load({ port, ledger, lanes: 2, size: [size, size], recipients: [1, 1], rest: 500, ...more });
-  const taken = await within(20_000, () => ledger.acknowledged >= 2);
+  const taken = await within(60_000, () => ledger.acknowledged >= 2);
   await load.stop();
   for (const [id, entry] of ledger.entries) stage.ledger.entries.set(id, entry);
   stage.ledger.acknowledged += ledger.acknowledged;

@@ -4,8 +4,9 @@
  * As in bad-clients.ts the honest ones' p99 is printed alone and beside them; afterwards connections must be gone, memory
  * and descriptors where they were, and the log must say what became of handshakes.
  */
-import type { CrowdPlan } from './bad-client-program.js';
+import type { BadKind, CrowdPlan } from './bad-client-program.js';
 import { allGone, BODY_MEMORY, GRACE, honest, LARGEST, SLACK, takesLarge, wave } from './bad-clients.js';
+import { BadCrowd, describeCrowd } from './crowd.js';
 import { type FaultCase, type FaultContext, type FaultReport, within } from './fault-case.js';
 import { Stage } from './stage.js';
 import { submissionStage, submitting } from './tls-setting.js';
@@ -27,6 +28,25 @@ const MISCHIEF: CrowdPlan = {
   tlsAuthCancel: 5,
   tlsAuthSilent: 5,
 };
+
+/** Every kind must be got rid of in the end; those that come and go do so of their own accord. ms. */
+const LAST_LIMIT = 60_000;
+
+/** Kinds of which not one client was got rid of. */
+async function outlasted(stage: Stage, context: FaultContext): Promise<string[]> {
+  const crowd = new BadCrowd(stage.port, stage.tlsPort);
+  stage.atEnd(() => crowd.kill());
+  const kinds = Object.keys({ ...SLOW, ...MISCHIEF }) as BadKind[];
+  crowd.begin(Object.fromEntries(kinds.map((kind) => [kind, 1])));
+  let left: BadKind[] = kinds;
+  await within(LAST_LIMIT, async () => {
+    const report = await crowd.tell();
+    left = kinds.filter((kind) => (report[kind]?.ended ?? 0) === 0);
+    return left.length === 0;
+  });
+  context.note(`one of each: ${describeCrowd(await crowd.end())}`);
+  return left.map((kind) => `${kind} was not got rid of within ${LAST_LIMIT / 1000} s`);
+}
 
 async function play(stage: Stage, context: FaultContext): Promise<FaultReport> {
   const problems: string[] = [];
@@ -52,6 +72,7 @@ async function play(stage: Stage, context: FaultContext): Promise<FaultReport> {
   if (growth > SLACK) problems.push(`the second wave added ${Math.round(growth / 1048576)} MB of resident memory`);
   if (!(await within(15_000, () => stage.engine.figures().descriptors <= before.descriptors + 20)))
     problems.push(`descriptors went from ${before.descriptors} to ${stage.engine.figures().descriptors}`);
+  problems.push(...(await outlasted(stage, context)));
   const said = [...stage.engine.counts].filter(([message]) => /tls|handshake/i.test(message));
   if (said.length === 0) problems.push('the log says nothing of handshakes that failed');
   const [taken, answer] = await takesLarge(stage, more);
@@ -82,7 +103,9 @@ const badTlsClientsCase: FaultCase = {
         environment: {
           ...setting.environment,
           SLUICE_CONNECT_TIMEOUT: '10s',
+          SLUICE_TLS_HANDSHAKE_TIMEOUT: '10s',
           SLUICE_COMMAND_TIMEOUT: '10s',
+          SLUICE_IDLE_TIMEOUT: '10s',
           SLUICE_DATA_TIMEOUT: '10s',
           SLUICE_BODY_MEMORY: `${BODY_MEMORY}m`,
           SLUICE_MAX_MESSAGE_SIZE: `${LARGEST}m`,

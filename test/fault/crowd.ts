@@ -17,15 +17,28 @@ export class BadCrowd {
     this.child.send({ begin: plan });
   }
 
+  /** What became of them so far. */
+  tell(): Promise<CrowdReport> {
+    return this.ask({ tell: true });
+  }
+
   /** Ends all of them and the process. */
   async end(): Promise<CrowdReport> {
-    const report = await new Promise<CrowdReport>((resolve) => {
-      this.child.once('message', (message) => resolve(message as CrowdReport));
-      this.child.once('exit', () => resolve({}));
-      this.child.send({ end: true });
-    });
+    const report = await this.ask({ end: true });
     this.kill();
     return report;
+  }
+
+  private ask(order: object): Promise<CrowdReport> {
+    return new Promise((resolve) => {
+      const gone = (): void => resolve({});
+      this.child.once('message', (message) => {
+        this.child.off('exit', gone);
+        resolve(message as CrowdReport);
+      });
+      this.child.once('exit', gone);
+      this.child.send(order);
+    });
   }
 
   kill(): void {
