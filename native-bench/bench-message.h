@@ -1,5 +1,5 @@
 /*
- * Purpose: the message that the load source sends.
+ * Purpose: what the load source sends: the message, and its credentials.
  * Contract: write_header() makes the header of one message id, make_body() the body that all messages share, with the
  *   line that ends the data; together they have the wanted size (the end of data not counted).
  * Limits: no line of the body begins with a dot; a size below that of the header gives an empty body line.
@@ -48,6 +48,26 @@ static inline struct bench_body make_body(uint64_t size) {
   if (text >= 3 && body[text - 3] == '\r') body[text - 3] = 'x';
   memcpy(body + text - 2, "\r\n.\r\n", 5);
   return (struct bench_body){body, text + 3};
+}
+
+/* The line `AUTH PLAIN <initial response>` (RFC 4616) of "user:password". */
+static inline void auth_plain(char *into, size_t room, const char *pair) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const char *colon = strchr(pair, ':');
+  size_t length = strlen(pair) + 1;
+  unsigned char plain[256] = {0};
+  if (colon == NULL || length > sizeof plain - 3) die("--auth wants USER:PASSWORD of at most 250 characters");
+  memcpy(plain + 1, pair, length - 1); /* an empty authorization identity, NUL, user, NUL, password */
+  plain[1 + (colon - pair)] = '\0';
+  size_t at = (size_t)snprintf(into, room, "AUTH PLAIN ");
+  for (size_t from = 0; from < length && at + 7 < room; from += 3) {
+    uint32_t three = (uint32_t)plain[from] << 16 | (uint32_t)plain[from + 1] << 8 | plain[from + 2];
+    into[at++] = digits[three >> 18];
+    into[at++] = digits[three >> 12 & 63];
+    into[at++] = from + 1 < length ? digits[three >> 6 & 63] : '=';
+    into[at++] = from + 2 < length ? digits[three & 63] : '=';
+  }
+  memcpy(into + at, "\r\n", 3);
 }
 
 #endif

@@ -17,10 +17,12 @@ import { runRounds } from './rounds.js';
 import { summarize } from './sample.js';
 import { loadScenarios } from './scenarios.js';
 import { planOf } from './special-scenarios.js';
+import { tlsScenarios } from './tls-scenarios.js';
 
+const known = [...loadScenarios, ...tlsScenarios];
 const help = `npm run bench:compare -- [options]
   --base REF         commit to compare with (default HEAD: the working tree against its last commit)
-  --scenario LIST    of ${loadScenarios.map((scenario) => scenario.name).join(', ')} (default 10k)
+  --scenario LIST    of ${known.map((scenario) => scenario.name).join(', ')} (default 10k)
   --rounds N         default 5
   --seconds S        length of a load (default 5)
   --fail-below R     least ratio of delivered/s, for example 0.8 (default 0: never fail for speed)
@@ -85,7 +87,7 @@ async function main(): Promise<number> {
   }
   const [rounds, seconds, failBelow] = [options.rounds, options.seconds, options['fail-below']].map(Number);
   const names = options.scenario.split(',');
-  const scenarios = loadScenarios.filter((scenario) => names.includes(scenario.name));
+  const scenarios = known.filter((scenario) => names.includes(scenario.name));
   if (!(rounds! >= 1) || !(seconds! >= 1) || !(failBelow! >= 0) || scenarios.length !== names.length) {
     process.stderr.write(help);
     return 2;

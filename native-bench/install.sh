@@ -1,6 +1,6 @@
 #!/bin/sh
 # Purpose: install what the whole-process benchmarks need on a Debian machine: a C compiler, strace,
-#   openssl, Postfix, OpenDKIM and Exim.
+#   openssl and its headers, Postfix, OpenDKIM and Exim.
 # Contract: run as root; asks nothing, starts no service, may be run again at any time. Postfix is installed
 #   without a configuration (the benchmark makes a private instance of its own). Exim conflicts with Postfix
 #   in apt, so its package is only unpacked, into the folder native-bench/bin/exim.
@@ -24,7 +24,7 @@ trap 'exit 1' INT TERM
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
 
 if ! command -v apt-get >/dev/null 2>&1; then
-  say 'apt-get is not here; install gcc, strace, openssl, postfix and opendkim by hand'
+  say 'apt-get is not here; install gcc, strace, openssl with its headers, postfix and opendkim by hand'
   command -v gcc >/dev/null 2>&1
   exit
 fi
@@ -44,7 +44,7 @@ apt_install() { apt-get install -o DPkg::Lock::Timeout=300 -y -qq --no-install-r
 exim_runs() { "$here/bin/exim/usr/sbin/exim4" -C /dev/null -bV >/dev/null 2>&1; }
 
 missing=
-for package in gcc libc6-dev strace openssl postfix opendkim opendkim-tools; do
+for package in gcc libc6-dev libssl-dev strace openssl postfix opendkim opendkim-tools; do
   installed "$package" || missing="$missing $package"
 done
 

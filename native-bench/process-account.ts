@@ -29,6 +29,15 @@ function processStat(pid: number): { parent: number; ticks: number } | undefined
   return { parent: Number(fields[1]), ticks };
 }
 
+/** CPU milliseconds of one thread, from schedstat (nanoseconds) or, where the kernel has none, in ticks from stat. */
+export function threadMs(pid: number, thread: number): number {
+  const nanoseconds = Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(' ')[0]);
+  if (nanoseconds > 0) return nanoseconds / 1e6;
+  const text = read(`/proc/${pid}/task/${thread}/stat`);
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
+}
+
 function makeGroup(name: string): { folder: string; version: 1 | 2 } | undefined {
   const places = [
     { base: '/sys/fs/cgroup/cpuacct', version: 1 as const },

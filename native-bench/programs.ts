@@ -1,11 +1,12 @@
 /**
  * Purpose: builds the C programs and starts child processes for the whole-process benchmarks.
- * Contract: programs are compiled with gcc into native-bench/bin/ when missing or older than their source. Every child
- *   is ended by its own pid, first by SIGTERM and after a limit by SIGKILL.
+ * Contract: programs are compiled with gcc into native-bench/bin/ when missing or older than their source. Source and
+ *   sink speak TLS where OpenSSL's headers are installed, and are built without it otherwise: tlsMissing() says so.
+ *   Every child is ended by its own pid, first by SIGTERM and after a limit by SIGKILL.
  * Limits: Linux with gcc.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,9 @@ import { fileURLToPath } from 'node:url';
 /** The project folder: two levels above dist/native-bench. */
 export const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
 const sourceFolder = join(projectRoot, 'native-bench');
-const headers = ['bench.h', 'bench-message.h'];
+const headers = ['bench.h', 'bench-message.h', 'bench-tls.h', 'sink-figures.h', 'source-figures.h', 'source-options.h'];
+/** How the programs were built. */
+const mode = join(sourceFolder, 'bin/mode');
 
 export type ProgramName = 'source' | 'sink' | 'null-relay';
 
@@ -29,13 +32,28 @@ function changedAt(path: string): number {
 /** Compiles what is missing or stale. Throws with the compiler's output where gcc is missing or complains. */
 export function buildPrograms(): void {
   mkdirSync(join(sourceFolder, 'bin'), { recursive: true });
+  const [define, libraries] = hasOpenSslHeaders() ? [['-DBENCH_TLS'], ['-lssl', '-lcrypto']] : [[], []];
+  // Headers that come or go change what is built, though no source changes.
+  const sameWay = changedAt(mode) > 0 && readFileSync(mode, 'utf8') === define.join(' ');
   for (const name of ['source', 'sink', 'null-relay'] as const) {
     const sources = [`${name}.c`, ...headers].map((file) => join(sourceFolder, file));
-    if (changedAt(programPath(name)) > Math.max(...sources.map(changedAt))) continue;
-    execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', programPath(name), sources[0]!], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
+    if (sameWay && changedAt(programPath(name)) > Math.max(...sources.map(changedAt))) continue;
+    const words = ['-O2', '-Wall', '-Wextra', '-Werror', ...define, '-o', programPath(name), sources[0]!, ...libraries];
+    execFileSync('gcc', words, { stdio: ['ignore', 'inherit', 'inherit'] });
   }
+  writeFileSync(mode, define.join(' '));
+}
+
+function hasOpenSslHeaders(): boolean {
+  const words = ['-fsyntax-only', '-include', 'openssl/ssl.h', '-x', 'c', '/dev/null'];
+  return spawnSync('gcc', words, { stdio: 'ignore' }).status === 0;
+}
+
+/** Why the source and the sink that were built speak no TLS, or undefined. */
+export function tlsMissing(): string | undefined {
+  if (readFileSync(mode, 'utf8') === '')
+    return 'source and sink are built without TLS: install libssl-dev (install.sh)';
+  return commandExists('openssl') ? undefined : 'openssl is not installed: no certificates can be made';
 }
 
 /** True where a command is found in PATH or the system folders (a user's PATH often lacks /usr/sbin). */

@@ -7,6 +7,7 @@ import { Child, freePort, programPath } from './programs.js';
 import type { Need, RelayDriver, RelayStart, RunningRelay } from './relay.js';
 
 function unfit(need: Need): string | undefined {
+  if (need === 'tls' || need === 'tls-out') return 'speaks no TLS';
   return need === 'idle' ? undefined : 'holds nothing on disk and does not sign';
 }
 
@@ -33,6 +34,7 @@ export const nullRelay: RelayDriver = {
 export const noRelay: RelayDriver = {
   name: 'direct',
   missing: () => undefined,
-  unfit,
+  // The sink itself speaks TLS (see session.ts).
+  unfit: (need: Need) => (need === 'tls' ? undefined : unfit(need)),
   start: async (options: RelayStart) => ({ port: options.sinkPort, startMilliseconds: 0, stop: async () => {} }),
 };

@@ -4,10 +4,18 @@
  *   (fsync). The limit of messages per connection is off, as the load keeps its connections. Logs go to a file.
  * Limits: needs `npm run build` first. A run of another checkout names its folder.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child, freePort, projectRoot, sleep } from './programs.js';
-import type { RelayDriver, RelayStart, RunningRelay } from './relay.js';
+import type { Need, RelayDriver, RelayStart, RunningRelay } from './relay.js';
+
+/** Whether a compiled engine knows an environment variable. */
+function knowsSetting(folder: string, variable: string): boolean {
+  const room = join(folder, 'dist/src/config');
+  return readdirSync(room).some(
+    (file) => file.endsWith('.js') && readFileSync(join(room, file), 'utf8').includes(variable),
+  );
+}
 
 /** A driver of the Sluice in `folder`, shown as `name`; `extra` is added to its environment. */
 export function sluiceRelay(
@@ -19,18 +27,24 @@ export function sluiceRelay(
   return {
     name,
     missing: () => (existsSync(entry) ? undefined : `${entry} is missing: run npm run build`),
-    unfit: () => undefined,
+    unfit(need: Need) {
+      const speaks = need !== 'tls' && need !== 'tls-out' ? true : knowsSetting(folder, 'SLUICE_TLS_CERT');
+      return speaks ? undefined : 'is of a time before TLS';
+    },
     async start(options: RelayStart): Promise<RunningRelay> {
       mkdirSync(options.directory, { recursive: true });
       const port = await freePort();
       const log = join(options.directory, `sluice-${port}.log`);
       const environment: Record<string, string> = {
         SLUICE_LISTEN: `smtp://127.0.0.1:${port}`,
-        SLUICE_UPSTREAM: `smtp://127.0.0.1:${options.sinkPort}?pool=50`,
+        SLUICE_UPSTREAM: `smtp://127.0.0.1:${options.sinkPort}?pool=50${options.tlsOut ? '&tls=required&verify=no' : ''}`,
         SLUICE_SPOOL_DIR: join(options.directory, 'spool'),
         SLUICE_HOSTNAME: 'sluice.bench.example',
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
         ...(options.signing === undefined ? {} : { SLUICE_DKIM_DIR: options.signing.directory }),
+        ...(options.tls === undefined
+          ? {}
+          : { SLUICE_TLS_CERT: options.tls.certificate, SLUICE_TLS_KEY: options.tls.key }),
         ...(options.maxMessageBytes === undefined ? {} : { SLUICE_MAX_MESSAGE_SIZE: String(options.maxMessageBytes) }),
         ...(options.holdDeferred === true ? { SLUICE_RETRY_MIN: '4h', SLUICE_RETRY_MAX: '4h' } : {}),
         ...(options.clientConnections === undefined
@@ -56,7 +70,7 @@ export function sluiceRelay(
         await sleep(10);
       }
       const startMilliseconds = performance.now() - began;
-      return { port, startMilliseconds, stop: () => child.stop(60_000) };
+      return { port, startMilliseconds, mainPid: child.pid, stop: () => child.stop(60_000) };
     },
   };
 }

@@ -20,12 +20,22 @@ export interface SigningKey {
   readonly file: string;
 }
 
+/** A certificate made for the run, with its key; both PEM files. */
+export interface TlsCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 export interface RelayStart {
   /** Where the relay may keep its configuration and its queue; absolute. */
   readonly directory: string;
   readonly sinkPort: number;
   readonly account: ProcessAccount;
   readonly signing?: SigningKey;
+  /** STARTTLS is offered with this certificate. */
+  readonly tls?: TlsCertificate;
+  /** The sink offers STARTTLS, and nothing may go to it without TLS; its certificate is not verified. */
+  readonly tlsOut?: boolean;
   /** Largest message that must be taken, bytes, where that is above the relay's default. */
   readonly maxMessageBytes?: number;
   /** Deferred mail must stay deferred for the whole run. */
@@ -40,11 +50,13 @@ export interface RunningRelay {
   readonly port: number;
   /** Milliseconds from the start of the process to the point where it was ready. */
   readonly startMilliseconds: number;
+  /** The process whose main thread must stay free; absent where a relay has no such thread. */
+  readonly mainPid?: number;
   stop(): Promise<void>;
 }
 
 /** What a scenario asks of a relay beyond plain relaying. */
-export type Need = 'rsa' | 'ed25519' | 'idle' | 'durable' | 'restart';
+export type Need = 'rsa' | 'ed25519' | 'idle' | 'durable' | 'restart' | 'tls' | 'tls-out';
 
 export interface RelayDriver {
   readonly name: string;

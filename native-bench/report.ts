@@ -27,6 +27,20 @@ const titles: Record<FigureName, string> = {
   startAnonMb: 'anonymous MB',
   growthMb: 'growth MB',
   quietP99Ms: 'p99 without',
+  p99Ratio: 'x without',
+  quietAcceptP99Ms: 'accept p99 without',
+  acceptP99Ratio: 'x without',
+  plainPerSecond: 'plain/s',
+  plainRatio: 'x plain',
+  plainCpuRatio: 'CPU x plain',
+  mainMsPer1000: 'main ms/1,000',
+  plainMainMsPer1000: 'plain main ms/1,000',
+  mainRatio: 'main x plain',
+  handshakesPerSecond: 'handshakes/s',
+  handshakesPerCpuSecond: 'per CPU s',
+  handshakeP50Ms: 'handshake p50',
+  handshakeP99Ms: 'handshake p99',
+  sourceMsPerHandshake: 'source CPU ms each',
 };
 
 function show(value: number | undefined): string {
@@ -35,7 +49,7 @@ function show(value: number | undefined): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3);
 }
 
-/** delivered/s and CPU of a row as multiples of the base row of its scenario. */
+/** delivered/s (or handshakes/s) and CPU of a row as multiples of the base row of its scenario. */
 export function ratios(row: Row, rows: readonly Row[], base = 'postfix'): { speed?: number; cpu?: number } {
   const other = rows.find((candidate) => candidate.scenario === row.scenario && candidate.relay === base);
   if (other === undefined) return {};
@@ -43,7 +57,8 @@ export function ratios(row: Row, rows: readonly Row[], base = 'postfix'): { spee
     const [mine, theirs] = [row.figures[name], other.figures[name]];
     return mine === undefined || theirs === undefined ? undefined : mine / theirs;
   };
-  const [speed, cpu] = [divide('deliveredPerSecond'), divide('cpuSecondsPer1000')];
+  const speed = divide('deliveredPerSecond') ?? divide('handshakesPerSecond');
+  const cpu = divide('cpuSecondsPer1000');
   return { ...(speed === undefined ? {} : { speed }), ...(cpu === undefined ? {} : { cpu }) };
 }
 

@@ -25,6 +25,11 @@ export async function runRounds(options: RoundsOptions): Promise<{ samples: Samp
   let failed = false;
   for (const scenario of options.scenarios) {
     say(`\n${scenario.name}: ${scenario.purpose}`);
+    const missing = scenario.missing?.();
+    if (missing !== undefined) {
+      say(`  skipped: ${missing}`);
+      continue;
+    }
     const fit = options.relays.filter((relay) => {
       const reason = scenario.needs.map((need) => relay.unfit(need)).find((text) => text !== undefined);
       if (reason !== undefined) say(`  without ${relay.name}: ${reason}`);

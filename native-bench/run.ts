@@ -21,15 +21,17 @@ import { runRounds } from './rounds.js';
 import { summarize } from './sample.js';
 import { loadScenarios } from './scenarios.js';
 import { planOf, specialScenarios } from './special-scenarios.js';
+import { tlsScenarios } from './tls-scenarios.js';
 
 const relays: readonly RelayDriver[] = [sluiceRelay(), postfixRelay, eximRelay, harakaRelay, nullRelay, noRelay];
-const scenarios = [...loadScenarios, ...specialScenarios];
+const scenarios = [...loadScenarios, ...specialScenarios, ...tlsScenarios];
 const help = `npm run bench:native -- [options]
   --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)
   --relays LIST     of ${relays.map((relay) => relay.name).join(', ')} (default sluice,postfix,null)
   --rounds N        interleaved rounds (default 3; with --quick 1)
   --seconds S       length of a load (default 10; with --quick 3)
   --messages N      end loads after N messages instead
+  --sluice-tls-threads LIST  measure sluice once for each number of TLS threads, such as 0,1,2
   --no-flushes      leave out the separate short runs under strace that count flushes
   --json FILE       write samples, medians and the machine there (- for standard output)
   --quick           short runs and small backlogs: a look, not a measurement
@@ -56,6 +58,17 @@ function pick<T extends { readonly name: string }>(kind: string, list: string, k
   });
 }
 
+/** All relays; with a list of numbers Sluice is several, one for each setting of SLUICE_TLS_THREADS. */
+function relaysFor(threads: string | undefined): readonly RelayDriver[] {
+  if (threads === undefined) return relays;
+  if (!/^\d{1,3}(,\d{1,3})*$/.test(threads)) fail(`--sluice-tls-threads wants numbers such as 0,1,2, not '${threads}'`);
+  const settings = threads.split(',');
+  return [
+    ...settings.map((count) => sluiceRelay(`sluice-${count}`, undefined, { SLUICE_TLS_THREADS: count })),
+    ...relays.filter((relay) => relay.name !== 'sluice'),
+  ];
+}
+
 function readOptions() {
   try {
     return parseArgs({
@@ -65,6 +78,7 @@ function readOptions() {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         messages: { type: 'string' },
+        'sluice-tls-threads': { type: 'string' },
         'no-flushes': { type: 'boolean', default: false },
         json: { type: 'string' },
         quick: { type: 'boolean', default: false },
@@ -96,7 +110,11 @@ async function main(): Promise<number> {
   });
   buildPrograms();
   if (flushes && !commandExists('strace')) say('flushes are not counted: strace is not installed');
-  const present = pick('relay', options.relays, relays).filter((relay) => {
+  const known = relaysFor(options['sluice-tls-threads']);
+  // `sluice` means all of its settings.
+  const settings = known.filter(({ name }) => name.startsWith('sluice')).map(({ name }) => name);
+  const names = options.relays.split(',').flatMap((name) => (name === 'sluice' ? settings : name));
+  const present = pick('relay', names.join(','), known).filter((relay) => {
     const reason = relay.missing();
     if (reason !== undefined) say(`skipped ${relay.name}: ${reason}`);
     return reason === undefined;

@@ -26,6 +26,20 @@ export const figureNames = [
   'startAnonMb',
   'growthMb',
   'quietP99Ms',
+  'p99Ratio',
+  'quietAcceptP99Ms',
+  'acceptP99Ratio',
+  'plainPerSecond',
+  'plainRatio',
+  'plainCpuRatio',
+  'mainMsPer1000',
+  'plainMainMsPer1000',
+  'mainRatio',
+  'handshakesPerSecond',
+  'handshakesPerCpuSecond',
+  'handshakeP50Ms',
+  'handshakeP99Ms',
+  'sourceMsPerHandshake',
 ] as const;
 
 export type FigureName = (typeof figureNames)[number];

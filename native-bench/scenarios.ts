@@ -39,6 +39,8 @@ export interface Scenario {
   readonly name: string;
   readonly purpose: string;
   readonly needs: readonly Need[];
+  /** Why it cannot be measured here at all, or undefined. */
+  missing?(): string | undefined;
   measure(relay: RelayDriver, plan: Plan): Promise<Measured>;
 }
 
@@ -53,6 +55,7 @@ export function remarksOn(source: SourceReport, summary: LedgerSummary): string[
   if (source.rejected > 0) remarks.push(`${source.rejected} rejected (${source.lastRejection})`);
   if (source.tempfailed > 0) remarks.push(`${source.tempfailed} answered 4yz`);
   if (source.unanswered > 0) remarks.push(`${source.unanswered} without an answer`);
+  if (source.handshakesFailed > 0) remarks.push(`${source.handshakesFailed} handshakes failed (${source.tlsProblem})`);
   if (source.refused > 0) remarks.push(`${source.refused} connections refused`);
   if (summary.lost > 0) remarks.push(`${summary.lost} accepted and not arrived when the run ended`);
   return remarks;
@@ -123,7 +126,7 @@ async function countFlushes(relay: RelayDriver, start: Partial<RelayStart>, load
 }
 
 /** The usual measurement: warm up, load, drain; CPU and memory over load and drain; flushes in a run of their own. */
-async function measureLoad(
+export async function measureLoad(
   relay: RelayDriver,
   load: Load,
   plan: Plan,

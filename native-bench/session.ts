@@ -7,7 +7,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ledger, type LedgerSummary } from './ledger.js';
-import { ProcessAccount } from './process-account.js';
+import { ProcessAccount, threadMs } from './process-account.js';
 import { Child, programPath, projectRoot, sleep } from './programs.js';
 import type { RelayDriver, RelayStart, RunningRelay } from './relay.js';
 
@@ -22,6 +22,13 @@ export interface Load {
   readonly newConnection?: boolean;
   /** One message at a time: the next is sent this long after the one before has arrived. */
   readonly gapMs?: number;
+  readonly tls?: 'starttls' | 'implicit';
+  /** Offer to resume the latest TLS session; by default each is new. */
+  readonly resume?: boolean;
+  /** AUTH PLAIN with `user:password`. */
+  readonly auth?: string;
+  /** No messages: each connection ends after its TLS handshake; count, seconds and rate are of those. */
+  readonly handshakes?: boolean;
 }
 
 /** What the source says of itself. */
@@ -33,6 +40,17 @@ export interface SourceReport {
   readonly reconnects: number;
   readonly refused: number;
   readonly lastRejection: string;
+  /** From its start to the last acceptance (or handshake). */
+  readonly seconds: number;
+  /** CPU time of the source itself. */
+  readonly cpuSeconds: number;
+  readonly handshakes: number;
+  readonly handshakesFailed: number;
+  readonly handshakeP50Ms: number;
+  readonly handshakeP99Ms: number;
+  /** Version and cipher, the latest failure of a handshake in OpenSSL's words; '' for none. */
+  readonly tls: string;
+  readonly tlsProblem: string;
   readonly first: number;
   readonly length: number;
 }
@@ -68,7 +86,12 @@ export class Session {
     mkdirSync(directory, { recursive: true });
     const ledger = new Ledger(name, options.capacity ?? 2_000_000);
     const account = new ProcessAccount(name);
-    const sink = new Child([programPath('sink'), '--ledger', ledger.path, ...(options.sink ?? [])]);
+    const { tls, tlsOut } = options.start ?? {};
+    const offered = tlsOut === true || options.relay.name === 'direct' ? tls : undefined;
+    const sink = new Child([
+      ...[programPath('sink'), '--ledger', ledger.path, ...(options.sink ?? [])],
+      ...(offered === undefined ? [] : ['--tls-cert', offered.certificate, '--tls-key', offered.key]),
+    ]);
     try {
       const sinkPort = Number(await sink.waitFor(/port (\d+)/));
       const relay = await options.relay.start({ directory, sinkPort, account, ...options.start });
@@ -84,6 +107,12 @@ export class Session {
   /** Milliseconds the relay took to become ready, at its latest start. */
   get startMilliseconds(): number {
     return this.relay.startMilliseconds;
+  }
+
+  /** CPU milliseconds that the relay's main thread has used; undefined where it has none that counts. */
+  mainThreadMs(): number | undefined {
+    const { mainPid } = this.relay;
+    return mainPid === undefined ? undefined : threadMs(mainPid, mainPid);
   }
 
   /** Starts a source. end() lets it begin no more messages; finish() waits for its end and gives its report. */
@@ -102,6 +131,10 @@ export class Session {
       ...(load.rate === undefined ? [] : ['--rate', String(load.rate)]),
       ...(load.newConnection === true ? ['--new-connection'] : []),
       ...(load.gapMs === undefined ? [] : ['--gap-ms', String(load.gapMs), '--wait-arrival']),
+      ...(load.tls === undefined ? [] : ['--tls', load.tls]),
+      ...(load.resume === true ? ['--resume'] : []),
+      ...(load.auth === undefined ? [] : ['--auth', load.auth]),
+      ...(load.handshakes === true ? ['--handshakes'] : []),
     ]);
     this.children.push(source);
     return {
@@ -119,6 +152,14 @@ export class Session {
           reconnects: field('reconnects'),
           refused: field('refused'),
           lastRejection: String(report['last_rejection'] ?? ''),
+          seconds: field('seconds'),
+          cpuSeconds: field('cpu_seconds'),
+          handshakes: field('handshakes'),
+          handshakesFailed: field('handshakes_failed'),
+          handshakeP50Ms: field('handshake_p50_ms'),
+          handshakeP99Ms: field('handshake_p99_ms'),
+          tls: String(report['tls'] ?? ''),
+          tlsProblem: String(report['tls_problem'] ?? ''),
           first,
           length: field('started'),
         };

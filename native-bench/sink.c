@@ -4,11 +4,14 @@
  * Contract: prints `port N` when it listens. A message's id is the number in its sender, `b<id>@...`; any other
  *   sender is counted as foreign. Pipelined commands of one read are answered by one write. Ends on SIGTERM or
  *   SIGINT, or when --expect messages were delivered, and then prints one line of JSON. SIGUSR1 ends --reply-4xx.
+ *   With --tls-cert and --tls-key it offers STARTTLS, or with --tls-implicit begins every connection with TLS.
  *   --find counts a text in what is read (a proof that messages were signed; one split over two reads is missed).
  * Limits: one thread; commands up to 2,000 bytes; answers MAIL and RCPT without looking at more than the id.
  */
 #define _GNU_SOURCE
 #include "bench.h"
+#include "bench-tls.h"
+#include "sink-figures.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -18,10 +21,10 @@
 #define READ_MAX (256 * 1024)
 #define OUT_MAX 8192
 
-enum mode { COMMAND, DATA, CHUNK };
+enum mode { COMMAND, DATA, CHUNK, HANDSHAKE };
 
 struct connection {
-  int fd;
+  struct channel channel;
   enum mode mode;
   uint64_t id;          /* of the transaction; 0 = foreign or none */
   unsigned recipients;  /* accepted in this transaction */
@@ -36,15 +39,11 @@ struct connection {
   char out[OUT_MAX];
 };
 
-static struct ledger ledger;
-static int poller, chunking;
+static int poller, chunking, tls_offered, tls_implicit;
 static uint64_t slow_ns, reply_4xx, four_turn, expect;
-static uint64_t messages, connections_seen, bytes_total, foreign, delivered, duplicates, tempfailed, rejected_empty;
-static uint64_t first_arrival, last_arrival;
 static volatile sig_atomic_t stopping, stop_4xx;
 static struct connection *due_head, *due_tail;
 static const char *find;
-static uint64_t found_count;
 static char input[2 * READ_MAX];
 
 static void on_stop(int signal_number) { (void)signal_number; stopping = 1; }
@@ -54,7 +53,7 @@ static void watch(struct connection *connection, uint32_t events) {
   if (connection->events == events) return;
   struct epoll_event event = {.events = events, .data.ptr = connection};
   connection->events = events;
-  epoll_ctl(poller, EPOLL_CTL_MOD, connection->fd, &event);
+  epoll_ctl(poller, EPOLL_CTL_MOD, connection->channel.fd, &event);
 }
 
 /* Queues a reply. Whoever pipelines more replies than the buffer holds without reading them is cut off. */
@@ -70,7 +69,7 @@ static void reply(struct connection *connection, const char *text) {
 
 static void flush_out(struct connection *connection) {
   if (connection->out_length == 0 || connection->dead) return;
-  ssize_t sent = write(connection->fd, connection->out, connection->out_length);
+  ssize_t sent = channel_write(&connection->channel, connection->out, connection->out_length);
   if (sent < 0 && errno != EAGAIN) {
     connection->dead = 1;
     return;
@@ -85,21 +84,7 @@ static void flush_out(struct connection *connection) {
 /* Notes the message whose last byte has just been read, and answers it. */
 static void deliver(struct connection *connection) {
   uint64_t now = now_ns();
-  struct record *record = ledger_record(&ledger, connection->id);
-  messages++;
-  if (first_arrival == 0) first_arrival = now;
-  last_arrival = now;
-  if (record == NULL) {
-    foreign++;
-    if (ledger.header != NULL) count(&ledger.header->foreign, 1);
-  } else if (__atomic_fetch_add(&record->deliveries, 1, __ATOMIC_RELAXED) == 0) {
-    __atomic_store_n(&record->arrived_ns, now, __ATOMIC_RELEASE);
-    delivered++;
-    count(&ledger.header->delivered, 1);
-  } else {
-    duplicates++;
-    count(&ledger.header->duplicates, 1);
-  }
+  note_message(connection->id, now);
   connection->id = 0;
   connection->recipients = 0;
   reply(connection, "250 2.0.0 Ok\r\n");
@@ -166,10 +151,13 @@ static void command(struct connection *connection, const char *line, size_t leng
     connection->chunk_last = verb_is(end, (size_t)(line + length - end), "LAST");
     connection->mode = CHUNK;
   } else if (verb_is(line, length, "EHLO")) {
-    reply(connection, chunking ? "250-sink.bench.example\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n"
-                                 "250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n"
-                               : "250-sink.bench.example\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n"
-                                 "250 ENHANCEDSTATUSCODES\r\n");
+    reply(connection, "250-sink.bench.example\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n");
+    if (tls_offered && connection->channel.ssl == NULL) reply(connection, "250-STARTTLS\r\n");
+    if (chunking) reply(connection, "250-CHUNKING\r\n");
+    reply(connection, "250 ENHANCEDSTATUSCODES\r\n");
+  } else if (tls_offered && connection->channel.ssl == NULL && verb_is(line, length, "STARTTLS")) {
+    reply(connection, "220 2.0.0 Go on\r\n");
+    connection->mode = HANDSHAKE;
   } else if (verb_is(line, length, "HELO")) {
     reply(connection, "250 sink.bench.example\r\n");
   } else if (verb_is(line, length, "RSET")) {
@@ -212,6 +200,7 @@ static size_t consume(struct connection *connection, char *bytes, size_t length)
       int whole = line_length > 0 && end[-1] == '\r';
       at = (size_t)(end - bytes) + 1;
       command(connection, bytes + line_at, line_length - (size_t)whole);
+      if (connection->mode == HANDSHAKE) return length; /* what was sent in the clear behind STARTTLS counts for nothing */
       /* The line end of the DATA command is also the CRLF in front of a first line that is a lone dot. */
       if (connection->mode == DATA && whole) at -= 2;
     }
@@ -224,10 +213,10 @@ static size_t consume(struct connection *connection, char *bytes, size_t length)
 static void close_connection(struct connection *connection) {
   if (connection->held) {
     connection->dead = 1; /* still in the list of held ones: freed when its time comes */
-    epoll_ctl(poller, EPOLL_CTL_DEL, connection->fd, NULL);
+    epoll_ctl(poller, EPOLL_CTL_DEL, connection->channel.fd, NULL);
     return;
   }
-  close(connection->fd);
+  channel_close(&connection->channel);
   free(connection->carry);
   free(connection);
 }
@@ -244,11 +233,35 @@ static void keep(struct connection *connection, const char *bytes, size_t length
   connection->carry_length = length;
 }
 
+static void serve(struct connection *connection);
+
+static void greet(struct connection *connection) {
+  reply(connection, "220 sink.bench.example ESMTP\r\n");
+  flush_out(connection);
+}
+
+/* Goes on with a handshake, which with implicit TLS the greeting follows. */
+static void shake(struct connection *connection) {
+  enum handshake result = tls_handshake(&connection->channel);
+  if (result == HANDSHAKE_FAILED) {
+    handshakes_failed++;
+    close_connection(connection);
+  } else if (result != HANDSHAKE_DONE) {
+    watch(connection, result == HANDSHAKE_WRITES ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  } else {
+    handshakes++;
+    connection->mode = COMMAND;
+    watch(connection, EPOLLIN);
+    if (tls_implicit) greet(connection);
+    if (channel_pending(&connection->channel)) serve(connection);
+  }
+}
+
 /* Reads once, takes what is there and answers. */
 static void serve(struct connection *connection) {
   size_t old = connection->carry_length;
   if (old > 0) memcpy(input, connection->carry, old);
-  ssize_t got = read(connection->fd, input + old, READ_MAX);
+  ssize_t got = channel_read(&connection->channel, input + old, READ_MAX);
   if (got == 0 || (got < 0 && errno != EAGAIN)) {
     close_connection(connection);
     return;
@@ -263,6 +276,8 @@ static void serve(struct connection *connection) {
   keep(connection, input + used, old + fresh - used);
   if (!connection->held) flush_out(connection);
   if (connection->dead || connection->quitting) close_connection(connection);
+  else if (connection->mode == HANDSHAKE) tls_begin(&connection->channel, 1);
+  else if (!connection->held && channel_pending(&connection->channel)) serve(connection);
 }
 
 /* Lets go the replies whose delay is over; returns the milliseconds until the next one, or -1. */
@@ -283,31 +298,26 @@ static int release_due(void) {
   return -1;
 }
 
-static void report(void) {
-  uint64_t capacity = ledger.header != NULL ? ledger.header->capacity : 0;
-  uint64_t *times = malloc((delivered + 1) * sizeof *times);
-  size_t length = 0;
-  if (times == NULL) die("out of memory");
-  for (uint64_t id = 1; id <= capacity && length < delivered; id++) {
-    const struct record *record = ledger_record(&ledger, id);
-    if (record->arrived_ns > 0 && record->sent_ns > 0) times[length++] = record->arrived_ns - record->sent_ns;
-  }
-  qsort(times, length, sizeof *times, compare_u64);
-  printf("{\"messages\":%llu,\"delivered\":%llu,\"duplicates\":%llu,\"foreign\":%llu,\"tempfailed\":%llu,"
-         "\"connections\":%llu,\"bytes\":%llu,\"found\":%llu,\"seconds\":%.6f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
-         (unsigned long long)messages, (unsigned long long)delivered, (unsigned long long)duplicates,
-         (unsigned long long)foreign, (unsigned long long)tempfailed, (unsigned long long)connections_seen,
-         (unsigned long long)bytes_total, (unsigned long long)found_count, (double)(last_arrival - first_arrival) / 1e9,
-         percentile_ms(times, length, 50), percentile_ms(times, length, 99));
-  fflush(stdout);
-  free(times);
+static void take_connection(int fd) {
+  struct connection *fresh = calloc(1, sizeof *fresh);
+  if (fresh == NULL) die("out of memory");
+  fresh->channel.fd = fd;
+  connections_seen++;
+  fresh->events = EPOLLIN;
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = fresh};
+  epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+  if (tls_implicit) {
+    fresh->mode = HANDSHAKE;
+    tls_begin(&fresh->channel, 1);
+  } else greet(fresh);
 }
 
 int main(int argc, char **argv) {
   static const struct option options[] = {
       {"host", 1, 0, 'h'},   {"port", 1, 0, 'p'},      {"ledger", 1, 0, 'l'}, {"chunking", 0, 0, 'c'},
-      {"slow-ms", 1, 0, 's'}, {"reply-4xx", 1, 0, '4'}, {"expect", 1, 0, 'e'}, {"find", 1, 0, 'f'}, {0, 0, 0, 0}};
-  const char *host = "127.0.0.1", *path = NULL;
+      {"slow-ms", 1, 0, 's'}, {"reply-4xx", 1, 0, '4'}, {"expect", 1, 0, 'e'}, {"find", 1, 0, 'f'},
+      {"tls-cert", 1, 0, 'C'}, {"tls-key", 1, 0, 'K'},  {"tls-implicit", 0, 0, 'I'}, {0, 0, 0, 0}};
+  const char *host = "127.0.0.1", *path = NULL, *certificate = NULL, *key = NULL;
   uint64_t port = 0;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (option == 'h') host = optarg;
@@ -318,9 +328,14 @@ int main(int argc, char **argv) {
     else if (option == '4') reply_4xx = number("--reply-4xx", optarg);
     else if (option == 'e') expect = number("--expect", optarg);
     else if (option == 'f') find = optarg;
+    else if (option == 'C') certificate = optarg;
+    else if (option == 'K') key = optarg;
+    else if (option == 'I') tls_implicit = 1;
     else die("usage: sink [--host A] [--port N] [--ledger FILE] [--chunking] [--slow-ms N] [--reply-4xx PERCENT] "
-             "[--expect N] [--find TEXT]");
+             "[--expect N] [--find TEXT] [--tls-cert FILE --tls-key FILE [--tls-implicit]]");
   }
+  if (certificate != NULL && key != NULL) tls_server(certificate, key), tls_offered = 1;
+  else if (certificate != NULL || key != NULL || tls_implicit) die("--tls-cert and --tls-key go together");
   struct sigaction action = {.sa_handler = on_stop};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
@@ -338,17 +353,9 @@ int main(int argc, char **argv) {
     for (int index = 0; index < found; index++) {
       struct connection *connection = ready[index].data.ptr;
       if (connection == NULL) {
-        for (int fd; (fd = accept_one(listener)) >= 0;) {
-          struct connection *fresh = calloc(1, sizeof *fresh);
-          if (fresh == NULL) die("out of memory");
-          fresh->fd = fd;
-          connections_seen++;
-          fresh->events = EPOLLIN;
-          event = (struct epoll_event){.events = EPOLLIN, .data.ptr = fresh};
-          epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
-          reply(fresh, "220 sink.bench.example ESMTP\r\n");
-          flush_out(fresh);
-        }
+        for (int fd; (fd = accept_one(listener)) >= 0;) take_connection(fd);
+      } else if (connection->mode == HANDSHAKE) {
+        shake(connection);
       } else if (!connection->held) {
         if (ready[index].events & EPOLLOUT) flush_out(connection);
         serve(connection);

@@ -1,11 +1,12 @@
 /**
- * A crowd of bad clients, a process of its own: `bad-client-program.js PORT`.
+ * A crowd of bad clients, a process of its own: `bad-client-program.js PORT [TLS_PORT]`.
  *
- * Its parent sends `{begin: {kind: number, ...}}` with how many of each kind at once, and `{end: true}`, which is answered
- * with what became of them. A client that the engine gets rid of comes back as a new one of its kind.
+ * Its parent sends `{begin: {kind: number, ...}}` with how many of each kind at once, `{tell: true}`, which is answered
+ * with what became of them so far, and `{end: true}`, which is answered likewise. A client that the engine gets rid of comes back as a new one of its kind.
  */
 import { randomBytes } from 'node:crypto';
-import net from 'node:net';
+import { BadClient } from './bad-client.js';
+import { isImplicit, TLS_KINDS } from './bad-tls-kinds.js';
 
 /** How many of each kind there are at once. */
 export type CrowdPlan = Partial<Record<BadKind, number>>;
@@ -13,34 +14,6 @@ export type CrowdPlan = Partial<Record<BadKind, number>>;
 export type CrowdReport = Partial<Record<BadKind, { begun: number; ended: number }>>;
 
 export type BadKind = keyof typeof KINDS;
-
-/** One bad client; `stop` is set when it is to do no more. */
-class BadClient {
-  readonly socket: net.Socket;
-  stop = false;
-
-  constructor(port: number, onEnd: () => void) {
-    this.socket = net.connect(port, '127.0.0.1');
-    this.socket.on('error', () => {});
-    this.socket.on('close', onEnd);
-  }
-
-  write(bytes: string | Uint8Array): void {
-    if (!this.socket.destroyed && this.socket.writable) this.socket.write(bytes);
-  }
-
-  /** Writes one piece after another, each when the one before has left, until the connection ends. */
-  pour(piece: () => Uint8Array | string, gap: number): void {
-    if (this.stop || this.socket.destroyed || !this.socket.writable) return;
-    this.socket.write(piece(), () => setTimeout(() => this.pour(piece, gap), gap));
-  }
-
-  /** Sends bytes of a text one at a time, over and over. */
-  drip(text: string, gap: number): void {
-    let at = 0;
-    this.pour(() => text[at++ % text.length]!, gap);
-  }
-}
 
 const OPENING = 'EHLO bad.example\r\nMAIL FROM:<bad@client.example>\r\nRCPT TO:<bad@accept.example>\r\nDATA\r\n';
 const HEADER = 'Subject: bad\r\n\r\n';
@@ -50,6 +23,7 @@ const MEGABYTE = Buffer.alloc(1024 * 1024, 'vanishing line of text that is 38 lo
 
 /** What each kind does once it is connected. Those that read nothing do not resume. */
 const KINDS = {
+  ...TLS_KINDS,
   /** A byte a second of EHLO, without an end. */
   dripHello: (client: BadClient) => {
     client.socket.resume();
@@ -109,12 +83,14 @@ const RETURN = 250;
 
 class Crowd {
   private readonly port: number;
+  private readonly tlsPort: number;
   private readonly clients = new Set<BadClient>();
-  private readonly report: Record<string, { begun: number; ended: number }> = {};
+  readonly report: Record<string, { begun: number; ended: number }> = {};
   private over = false;
 
-  constructor(port: number) {
+  constructor(port: number, tlsPort: number) {
     this.port = port;
+    this.tlsPort = tlsPort;
   }
 
   begin(plan: CrowdPlan): void {
@@ -138,7 +114,7 @@ class Crowd {
     const account = this.report[kind] ?? { begun: 0, ended: 0 };
     this.report[kind] = account;
     account.begun++;
-    const client = new BadClient(this.port, () => {
+    const client = new BadClient(isImplicit(kind) ? this.tlsPort : this.port, () => {
       this.clients.delete(client);
       if (this.over) return;
       account.ended++;
@@ -149,13 +125,13 @@ class Crowd {
   }
 }
 
-const port = Number(process.argv[2]);
+const [port = 0, tlsPort = 0] = process.argv.slice(2).map(Number);
 if (port > 0 && process.send !== undefined) {
-  const crowd = new Crowd(port);
+  const crowd = new Crowd(port, tlsPort);
   process.on('message', (message) => {
-    const order = message as { begin?: CrowdPlan; end?: true };
+    const order = message as { begin?: CrowdPlan; tell?: true; end?: true };
     if (order.begin !== undefined) crowd.begin(order.begin);
-    else process.send!(crowd.end());
+    else process.send!(order.tell === true ? crowd.report : crowd.end());
   });
   process.on('disconnect', () => process.exit(0));
 }

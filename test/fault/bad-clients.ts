@@ -9,16 +9,16 @@ import type { CrowdPlan } from './bad-client-program.js';
 import { BadCrowd, describeCrowd } from './crowd.js';
 import { type FaultCase, type FaultContext, type FaultReport, pause, within } from './fault-case.js';
 import { Ledger } from './ledger.js';
-import { Load } from './load.js';
+import { Load, type LoadOptions } from './load.js';
 import { Stage } from './stage.js';
 
 /** What p99 may rise by beyond double: the crowd's own process takes CPU from the engine's two cores. ms. */
-const GRACE = 25;
+export const GRACE = 25;
 /** What a second wave may add to resident memory, bytes: the collector's freedom. */
-const SLACK = 32 * 1024 * 1024;
+export const SLACK = 32 * 1024 * 1024;
 /** Memory for bodies and the largest message, MB: what endless messages can take leaves room for honest ones. */
-const BODY_MEMORY = 128;
-const LARGEST = 40;
+export const BODY_MEMORY = 128;
+export const LARGEST = 40;
 
 const MISCHIEF: CrowdPlan = {
   endlessLine: 10,
@@ -31,8 +31,9 @@ const MISCHIEF: CrowdPlan = {
 };
 
 /** p99 of honest clients over `ms`. */
-async function honest(stage: Stage, ms: number): Promise<number> {
-  const load = new Load({ port: stage.port, ledger: stage.ledger, lanes: 10, rate: 150, size: [2000, 20_000] });
+export async function honest(stage: Stage, ms: number, more: Partial<LoadOptions> = {}): Promise<number> {
+  const { port, ledger } = stage;
+  const load = new Load({ port, ledger, lanes: 10, rate: 150, size: [2000, 20_000], ...more });
   await pause(ms);
   await load.stop();
   if (load.unanswered.length > 0) throw new Error(`honest clients had no answer: ${load.unanswered.join('; ')}`);
@@ -40,21 +41,27 @@ async function honest(stage: Stage, ms: number): Promise<number> {
   return load.percentile(0.99);
 }
 
-async function wave(stage: Stage, plan: CrowdPlan, ms: number): Promise<{ p99: number; crowd: string; most: number }> {
-  const crowd = new BadCrowd(stage.port);
+/** p99 of honest clients beside a crowd, what became of it, and how many connections there were. */
+export async function wave(
+  stage: Stage,
+  plan: CrowdPlan,
+  ms: number,
+  more: Partial<LoadOptions> = {},
+): Promise<{ p99: number; crowd: string; most: number }> {
+  const crowd = new BadCrowd(stage.port, stage.tlsPort);
   stage.atEnd(() => crowd.kill());
   const wanted = Object.values(plan).reduce((sum, count) => sum + count, 0);
   crowd.begin(plan);
   // Mischief is got rid of as it comes; only the slow ones gather.
-  const gather = wanted > 1000 ? 10_000 : 1_000;
+  const gather = wanted > 300 ? 10_000 : 1_000;
   await within(gather, async () => (await stage.engine.status()).serverConnections >= wanted * 0.95);
   const most = (await stage.engine.status()).serverConnections;
-  const p99 = await honest(stage, ms);
+  const p99 = await honest(stage, ms, more);
   return { p99, crowd: describeCrowd(await crowd.end()), most };
 }
 
 /** Only this case's own control connection may be left. */
-const allGone = (stage: Stage): Promise<boolean> =>
+export const allGone = (stage: Stage): Promise<boolean> =>
   within(15_000, async () => (await stage.engine.status()).serverConnections === 0);
 
 async function play(stage: Stage, context: FaultContext): Promise<FaultReport> {
@@ -102,11 +109,12 @@ async function play(stage: Stage, context: FaultContext): Promise<FaultReport> {
 }
 
 /** Segments that were not given back would be missing now. */
-async function takesLarge(stage: Stage): Promise<[boolean, string]> {
+export async function takesLarge(stage: Stage, more: Partial<LoadOptions> = {}): Promise<[boolean, string]> {
   const ledger = new Ledger();
   const size = (LARGEST - 2) * 1024 * 1024;
-  const load = new Load({ port: stage.port, ledger, lanes: 2, size: [size, size], recipients: [1, 1], rest: 500 });
-  const taken = await within(20_000, () => ledger.acknowledged >= 2);
+  const { port } = stage;
+  const load = new Load({ port, ledger, lanes: 2, size: [size, size], recipients: [1, 1], rest: 500, ...more });
+  const taken = await within(60_000, () => ledger.acknowledged >= 2);
   await load.stop();
   for (const [id, entry] of ledger.entries) stage.ledger.entries.set(id, entry);
   stage.ledger.acknowledged += ledger.acknowledged;

@@ -8,23 +8,37 @@ const PROGRAM = fileURLToPath(new URL('./bad-client-program.js', import.meta.url
 export class BadCrowd {
   private readonly child: ChildProcess;
 
-  constructor(port: number) {
-    this.child = fork(PROGRAM, [String(port)], { stdio: 'inherit', execArgv: [] });
+  /** `tlsPort`: where TLS is spoken from the first byte, for the kinds that want it. */
+  constructor(port: number, tlsPort = 0) {
+    this.child = fork(PROGRAM, [String(port), String(tlsPort)], { stdio: 'inherit', execArgv: [] });
   }
 
   begin(plan: CrowdPlan): void {
     this.child.send({ begin: plan });
   }
 
+  /** What became of them so far. */
+  tell(): Promise<CrowdReport> {
+    return this.ask({ tell: true });
+  }
+
   /** Ends all of them and the process. */
   async end(): Promise<CrowdReport> {
-    const report = await new Promise<CrowdReport>((resolve) => {
-      this.child.once('message', (message) => resolve(message as CrowdReport));
-      this.child.once('exit', () => resolve({}));
-      this.child.send({ end: true });
-    });
+    const report = await this.ask({ end: true });
     this.kill();
     return report;
+  }
+
+  private ask(order: object): Promise<CrowdReport> {
+    return new Promise((resolve) => {
+      const gone = (): void => resolve({});
+      this.child.once('message', (message) => {
+        this.child.off('exit', gone);
+        resolve(message as CrowdReport);
+      });
+      this.child.once('exit', gone);
+      this.child.send(order);
+    });
   }
 
   kill(): void {

@@ -2,13 +2,12 @@
  * Cases in which a process is killed or told to end under load: the engine by SIGKILL and by SIGTERM, the sink, and
  * the threads that prepare messages.
  */
-import { cpSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { generateDkimKey } from '../../src/message/dkim/dkim-generate.js';
 import { between, type FaultCase, type FaultContext, pause } from './fault-case.js';
 import { Ledger } from './ledger.js';
 import { Load } from './load.js';
+import { poisonedBuild } from './poisoned-build.js';
 import { Stage } from './stage.js';
 
 const killCase: FaultCase = {
@@ -75,22 +74,6 @@ const sinkCase: FaultCase = {
     }),
 };
 
-/**
- * A build of the engine whose worker threads obey poison: the real worker file under another name, and in its place one
- * that looks at the HELO name first. Threads cannot be killed by a signal, and the engine has no hook for it.
- */
-function poisonedBuild(directory: string): string {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const build = join(directory, 'build', 'dist');
-  mkdirSync(build, { recursive: true });
-  for (const room of ['src', 'workers']) cpSync(join(root, room), join(build, room), { recursive: true });
-  for (const name of ['package.json', 'node_modules'])
-    symlinkSync(join(dirname(root), name), join(dirname(build), name));
-  renameSync(join(build, 'workers/prepare-message.js'), join(build, 'workers/prepare-message-real.js'));
-  cpSync(fileURLToPath(new URL('./poisoned-worker.js', import.meta.url)), join(build, 'workers/prepare-message.js'));
-  return join(build, 'src/main.js');
-}
-
 const workerCase: FaultCase = {
   name: 'worker',
   quick: true,
@@ -99,7 +82,7 @@ const workerCase: FaultCase = {
     const keys = join(context.directory, 'dkim');
     generateDkimKey(keys, 'client.example', 'fault', 'ed25519');
     const options = {
-      entry: poisonedBuild(context.directory),
+      entry: poisonedBuild(context.directory, 'prepare-message'),
       environment: { SLUICE_DKIM_DIR: keys, SLUICE_WORKERS: '2' },
       // A thread that exhausts its heap must not exhaust the machine.
       nodeArguments: ['--max-old-space-size=128'],

@@ -7,7 +7,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { between, pause } from './fault-case.js';
 import type { Ledger } from './ledger.js';
-import { NoReply, SmtpClient } from './smtp-client.js';
+import { type ClientSecurity, NoReply, SmtpClient } from './smtp-client.js';
 
 export interface LoadOptions {
   readonly port: number;
@@ -23,6 +23,12 @@ export interface LoadOptions {
   /** Fewest and most recipients. */
   readonly recipients?: readonly [number, number];
   readonly helo?: string;
+  /** TLS and AUTH of the n-th lane; in the clear where there is none. */
+  readonly security?: (lane: number) => ClientSecurity | undefined;
+  /** Port of the n-th lane where it is another. */
+  readonly portOf?: (lane: number) => number;
+  /** Messages after which a lane connects anew; 0: never of its own accord. */
+  readonly messagesPerConnection?: number;
   /** Domain of the n-th message's recipients. */
   readonly domain?: (n: number) => string;
   /** Pause after a refusal or a lost connection, ms. */
@@ -38,6 +44,8 @@ export class Load {
   readonly refusals = new Map<string, number>();
   /** Replies that never came on connections that stayed open: always a fault of the engine. */
   readonly unanswered: string[] = [];
+  /** Connections that were opened, with everything that was to be done before the first message. */
+  connections = 0;
   private readonly options: LoadOptions;
   private running = true;
   private readonly lanes: Promise<void>[];
@@ -46,7 +54,7 @@ export class Load {
   /** Begins at once. */
   constructor(options: LoadOptions) {
     this.options = options;
-    this.lanes = Array.from({ length: options.lanes }, () => this.lane());
+    this.lanes = Array.from({ length: options.lanes }, (_, n) => this.lane(n));
   }
 
   /** Lets what is under way end. */
@@ -61,13 +69,16 @@ export class Load {
     return Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 10) / 10;
   }
 
-  private async lane(): Promise<void> {
-    const { port, helo, rate = 0, lanes, rest = 50 } = this.options;
+  private async lane(n: number): Promise<void> {
+    const { helo, rate = 0, lanes, rest = 50, messagesPerConnection = 0 } = this.options;
+    const port = this.options.portOf?.(n) ?? this.options.port;
+    const security = this.options.security?.(n);
     while (this.running) {
       let client: SmtpClient | null = null;
       try {
-        client = await SmtpClient.open(port, helo);
-        while (this.running) {
+        client = await SmtpClient.open(port, helo, security);
+        this.connections++;
+        for (let sent = 0; this.running && (messagesPerConnection === 0 || sent < messagesPerConnection); sent++) {
           if (!(await this.send(client))) await pause(rest);
           if (rate > 0) await pause((-Math.log(1 - Math.random()) * 1000 * lanes) / rate);
         }

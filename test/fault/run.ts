@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/core/errors.js';
 import { badClientCases } from './bad-clients.js';
+import { badTlsClientCases } from './bad-tls-clients.js';
 import { conformanceCases } from './conformance.js';
 import { damageCases } from './damage-cases.js';
 import { diskCases } from './disk-cases.js';
@@ -21,6 +22,7 @@ import { killCases } from './kill-cases.js';
 import { limitCases } from './limit-cases.js';
 import { mountsAllowed } from './machine.js';
 import { soakCases } from './soak-case.js';
+import { tlsCases } from './tls-cases.js';
 
 const CASES: readonly FaultCase[] = [
   ...killCases,
@@ -28,6 +30,8 @@ const CASES: readonly FaultCase[] = [
   ...damageCases,
   ...limitCases,
   ...badClientCases,
+  ...tlsCases,
+  ...badTlsClientCases,
   ...conformanceCases,
   ...soakCases,
 ];

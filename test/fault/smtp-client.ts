@@ -1,9 +1,10 @@
 /**
- * A small SMTP client for load and for mischief: it sends what it is told and reads replies, nothing more.
+ * A small SMTP client for load and for mischief: it sends what it is told and reads replies, in the clear or under TLS.
  *
  * Contract: every wait has an end. A lost connection or a reply that does not come rejects, with ConnectionLost or NoReply.
  */
 import net from 'node:net';
+import tls from 'node:tls';
 
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
@@ -20,11 +21,21 @@ export interface ClientReply {
   readonly text: string;
 }
 
+/** How a client is secured and who it says it is. The server's certificate is not verified. */
+export interface ClientSecurity {
+  readonly tls: 'starttls' | 'implicit';
+  /** For AUTH PLAIN. */
+  readonly account?: { readonly user: string; readonly password: string };
+}
+
+/** How long a connection, and how long a handshake, may take, ms. */
+const CONNECT_PATIENCE = 10_000;
+const HANDSHAKE_PATIENCE = 30_000;
 /** How long a reply may take, ms: longer than the engine takes to give a hung worker's message a second try. */
 const REPLY_PATIENCE = 75_000;
 
 export class SmtpClient {
-  readonly socket: net.Socket;
+  private socket: net.Socket;
   private readonly replies: ClientReply[] = [];
   private readonly waiting: { resolve: (reply: ClientReply) => void; reject: (error: Error) => void }[] = [];
   private tail = '';
@@ -34,9 +45,7 @@ export class SmtpClient {
   private constructor(socket: net.Socket) {
     this.socket = socket;
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.take(chunk.toString('latin1')));
-    socket.on('error', (error) => this.fail(error.message));
-    socket.on('close', () => this.fail('closed'));
+    this.listen();
   }
 
   /** Connects; the greeting is the first reply. */
@@ -47,7 +56,7 @@ export class SmtpClient {
         socket.destroy();
         reject(new ConnectionLost(error.message));
       };
-      socket.setTimeout(10_000, () => failed(new Error('no connection within 10 s')));
+      socket.setTimeout(CONNECT_PATIENCE, () => failed(new Error('no connection within 10 s')));
       socket.once('error', failed);
       socket.once('connect', () => {
         socket.setTimeout(0);
@@ -57,19 +66,60 @@ export class SmtpClient {
     });
   }
 
-  /** Connects and says EHLO. @throws ConnectionLost also when it is refused. */
-  static async open(port: number, helo = 'client.example'): Promise<SmtpClient> {
+  /** Connects, says EHLO, and does what `security` asks for. @throws ConnectionLost also when it is refused. */
+  static async open(port: number, helo = 'client.example', security?: ClientSecurity): Promise<SmtpClient> {
     const client = await SmtpClient.connect(port);
+    const expect = async (code: number, reply: Promise<ClientReply>): Promise<void> => {
+      const { code: found, text } = await reply;
+      if (found !== code) throw new ConnectionLost(text);
+    };
     try {
-      const greeting = await client.reply();
-      if (greeting.code !== 220) throw new ConnectionLost(greeting.text);
-      const hello = await client.command(`EHLO ${helo}`);
-      if (hello.code !== 250) throw new ConnectionLost(hello.text);
+      if (security?.tls === 'implicit') await client.secure();
+      await expect(220, client.reply());
+      await expect(250, client.command(`EHLO ${helo}`));
+      if (security?.tls === 'starttls') {
+        await expect(220, client.command('STARTTLS'));
+        await client.secure();
+        await expect(250, client.command(`EHLO ${helo}`));
+      }
+      if (security?.account !== undefined) {
+        const { user, password } = security.account;
+        const response = Buffer.from(`\0${user}\0${password}`).toString('base64');
+        await expect(235, client.command(`AUTH PLAIN ${response}`));
+      }
     } catch (error) {
       client.close();
       throw error;
     }
     return client;
+  }
+
+  /** TLS from here on. @throws ConnectionLost, or NoReply when the handshake does not end. */
+  secure(): Promise<void> {
+    const plain = this.socket;
+    plain.removeAllListeners();
+    plain.on('error', (error) => this.fail(error.message));
+    const secured = tls.connect({ socket: plain, rejectUnauthorized: false });
+    this.socket = secured;
+    // What came in the clear behind the reply to STARTTLS counts for nothing (CVE-2011-0411).
+    this.tail = '';
+    this.replies.length = 0;
+    this.last = 'a TLS handshake';
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new NoReply(`no end of a TLS handshake within ${HANDSHAKE_PATIENCE} ms`));
+        this.close();
+      }, HANDSHAKE_PATIENCE);
+      const failed = (): void => reject(new ConnectionLost(this.lost));
+      this.listen();
+      secured.once('close', failed);
+      secured.once('close', () => clearTimeout(timer));
+      secured.once('secureConnect', () => {
+        clearTimeout(timer);
+        secured.off('close', failed);
+        resolve();
+      });
+    });
   }
 
   get isOpen(): boolean {
@@ -113,6 +163,12 @@ export class SmtpClient {
   close(): void {
     this.socket.destroy();
     this.fail('closed by this side');
+  }
+
+  private listen(): void {
+    this.socket.on('data', (chunk: Buffer) => this.take(chunk.toString('latin1')));
+    this.socket.on('error', (error) => this.fail(error.message));
+    this.socket.on('close', () => this.fail('closed'));
   }
 
   private take(text: string): void {

@@ -13,6 +13,8 @@ import { freePort } from './smtp-client.js';
 
 export interface StageOptions extends Partial<Pick<EngineOptions, 'wrap' | 'nodeArguments' | 'entry' | 'spool'>> {
   readonly environment?: Readonly<Record<string, string>>;
+  /** SLUICE_LISTEN for the stage's port and another, where it is not one plain listener. */
+  readonly listen?: (port: number, tlsPort: number) => string;
   /** Mail goes by MX and not to the sink as the upstream. */
   readonly byMx?: boolean;
   /** The sink begins down. */
@@ -23,6 +25,8 @@ export class Stage {
   readonly ledger = new Ledger();
   readonly sink: Sink;
   readonly port: number;
+  /** A second port, for `listen`. */
+  readonly tlsPort: number;
   readonly spool: string;
   /** Slowest start so far, ms. */
   slowestStart = 0;
@@ -32,11 +36,11 @@ export class Stage {
   private readonly loads: Load[] = [];
   private readonly endings: (() => void)[] = [];
 
-  private constructor(context: FaultContext, options: StageOptions, sink: Sink, port: number) {
+  private constructor(context: FaultContext, options: StageOptions, sink: Sink, ports: readonly [number, number]) {
     this.context = context;
     this.options = options;
     this.sink = sink;
-    this.port = port;
+    [this.port, this.tlsPort] = ports;
     this.spool = options.spool ?? join(context.directory, 'spool');
   }
 
@@ -47,7 +51,7 @@ export class Stage {
     play: (stage: Stage) => Promise<FaultReport>,
   ): Promise<FaultReport> {
     const sink = await Sink.open(context.memory, options.sinkDown !== true);
-    const stage = new Stage(context, options, sink, await freePort());
+    const stage = new Stage(context, options, sink, [await freePort(), await freePort()]);
     try {
       await stage.startEngine();
       return await play(stage);
@@ -57,7 +61,7 @@ export class Stage {
   }
 
   async startEngine(changes: Partial<EngineOptions> = {}): Promise<Engine> {
-    const { wrap, nodeArguments, entry, environment, byMx } = this.options;
+    const { wrap, nodeArguments, entry, environment, byMx, listen } = this.options;
     this.engine = await Engine.start({
       port: this.port,
       spool: this.spool,
@@ -66,6 +70,7 @@ export class Stage {
         ...(byMx === true
           ? { SLUICE_MX_PORT: String(this.sink.port) }
           : { SLUICE_UPSTREAM: `smtp://127.0.0.1:${this.sink.port}` }),
+        ...(listen === undefined ? {} : { SLUICE_LISTEN: listen(this.port, this.tlsPort) }),
         SLUICE_CONTROL_SOCKET: join(this.context.memory, 'control.sock'),
         ...environment,
       },

@@ -1,5 +1,5 @@
 /**
- * Stands in for workers/prepare-message.js in the build of the `worker` case: does what the HELO name of a message says
+ * Stands in for workers/prepare-message.js in the build of the `worker` case (poisoned-build.ts): does what the HELO name of a message says
  * (`throw.fault`, `exit.fault`, `heap.fault`, `hang.fault`), and hands everything else to the real one beside it.
  */
 import type { PackedAnswer, PrepareRequest } from '../../workers/contract.js';
