@@ -8,10 +8,9 @@ import type { AccountSource } from './accounts/account-source.js';
 import { Accounts } from './accounts/accounts.js';
 import { CertificateSource } from './accounts/certificate-source.js';
 import { FailureGuard } from './accounts/failure-guard.js';
-import { FileSource } from './accounts/file-source.js';
+import type { FileSource } from './accounts/file-source.js';
 import { HttpSource } from './accounts/http-source.js';
 import { QuotaFile } from './accounts/quota-file.js';
-import { SignedTokens } from './accounts/signed-tokens.js';
 import type { TokenRules } from './accounts/token-claims.js';
 import { TokenIntrospection } from './accounts/token-introspection.js';
 import { TokenSource } from './accounts/token-source.js';
@@ -55,6 +54,8 @@ export async function openAccounts(
   );
   const tokens = await tokenSource(settings, http, clock);
   if (settings.authFile !== '') {
+    // Hashing and token libraries are loaded where they are needed: a start without accounts does not wait for them.
+    const { FileSource } = await import('./accounts/file-source.js');
     file = await FileSource.open({
       path: settings.authFile,
       clock,
@@ -130,7 +131,7 @@ async function tokenSource(settings: Settings, http: HttpClient, clock: Clock): 
   const signed =
     oauthJwks === ''
       ? null
-      : await SignedTokens.open({
+      : await (await import('./accounts/signed-tokens.js')).SignedTokens.open({
           jwks: oauthJwks,
           http,
           clock,

@@ -41,6 +41,7 @@ describe('offers', () => {
       'PIPELINING',
       'SIZE',
       'SMTPUTF8',
+      'STARTTLS',
     ]);
     expect(client.capabilities.get('SIZE')).toBe('2097152');
     // RFC 9422 section 4.

@@ -117,7 +117,7 @@ describe('SIGHUP', () => {
     expect(await selectors()).toEqual(['first client.example pass']);
     publish(second);
     engine.signal('SIGHUP');
-    await engine.waitForLog('signing keys read again');
+    await engine.waitForLog('signing keys, certificates and accounts read again');
     expect(await selectors()).toEqual(['first client.example pass', 'second client.example pass']);
     const bad = join(folder, 'client.example', 'third.pem');
     writeFileSync(bad, 'no key');
