@@ -114,10 +114,13 @@ export class App {
     return keys && certificates && accounts;
   }
 
-  private reloadKeys(): boolean {
+  private async reloadKeys(): Promise<boolean> {
     const old = this.preparation.pool;
     try {
-      this.preparation = preparation(this.settings, this.segments, this.log);
+      const next = preparation(this.settings, this.segments, this.log);
+      // The old threads go on until the new ones are there.
+      await next.pool?.ready();
+      this.preparation = next;
     } catch (error) {
       this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
       return false;

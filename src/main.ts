@@ -43,6 +43,8 @@ class Engine {
   private readonly log: Log;
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private app: App | null = null;
+  /** Asked for since none was under way. */
+  private reloads = 0;
   private stopping = false;
   private wake: () => void = () => {};
 
@@ -121,7 +123,18 @@ class Engine {
     }
   }
 
+  /** One at a time; what is asked for meanwhile is one more. */
   private async reload(): Promise<void> {
+    this.reloads++;
+    if (this.reloads > 1) return;
+    for (let done = 0; done < this.reloads; ) {
+      done = this.reloads;
+      await this.reloadOnce();
+    }
+    this.reloads = 0;
+  }
+
+  private async reloadOnce(): Promise<void> {
     if ((await this.app?.reload()) === true) this.log.info({}, 'signing keys, certificates and accounts read again');
   }
 

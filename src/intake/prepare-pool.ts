@@ -138,6 +138,11 @@ export class PreparePool {
     });
   }
 
+  /** Resolves when every thread has begun to work, so that the first messages need not wait for that. Never rejects. */
+  async ready(): Promise<void> {
+    await Promise.allSettled(Array.from({ length: this.threads }, () => this.piscina.run([])));
+  }
+
   /** Takes nothing more, finishes what it has, ends the threads. */
   async close(): Promise<void> {
     this.closing = true;
