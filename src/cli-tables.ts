@@ -78,11 +78,16 @@ export function messageLines(message: MessageDetail, now: number): string[] {
 
 /** The state of the engine. `now`: wall clock, ms. */
 export function statusLines(status: EngineStatus, now: number): string[] {
+  const { secured, clear, failed, policyFailures, clientsFailed, certificateExpires } = status.tls;
   return [
     `sluice ${status.version}, process ${status.pid}, up ${shortTime(now - status.startedAt)}`,
     `queued ${status.queued}`,
     `since the start: accepted ${status.accepted}, delivered ${status.delivered}, deferred ${status.deferred}, failed ${status.failed}`,
     `flushes ${status.flushes}`,
     `connections: ${status.serverConnections} from clients, ${status.upstreamConnections} to next hops`,
+    `TLS to next hops: ${secured} secured, ${clear} in the clear, ${failed} failed, ${policyFailures} policies not met`,
+    `TLS of clients: ${clientsFailed} handshakes failed${
+      certificateExpires === 0 ? '' : `, the first certificate ends in ${shortTime(certificateExpires - now)}`
+    }`,
   ];
 }

@@ -158,6 +158,14 @@ class FakeEngine implements EngineControl {
       flushes: 3,
       serverConnections: 2,
       upstreamConnections: 4,
+      tls: {
+        clientsFailed: 5,
+        secured: 6,
+        clear: 7,
+        failed: 8,
+        policyFailures: 9,
+        certificateExpires: Date.now() + 20 * 86_400_000,
+      },
     };
   }
 

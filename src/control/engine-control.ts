@@ -43,6 +43,21 @@ export interface EngineStatus {
   readonly flushes: number;
   readonly serverConnections: number;
   readonly upstreamConnections: number;
+  /** TLS on both sides, counts since the start. */
+  readonly tls: TlsStatus;
+}
+
+export interface TlsStatus {
+  /** Handshakes of clients that failed. */
+  readonly clientsFailed: number;
+  /** Connections to next hops: under TLS, in the clear although TLS was wanted, failed for want of TLS. */
+  readonly secured: number;
+  readonly clear: number;
+  readonly failed: number;
+  /** Policies of domains (MTA-STS, DANE) that could not be had or met. */
+  readonly policyFailures: number;
+  /** The end of the first certificate to end, ms since the epoch; 0: there is none. */
+  readonly certificateExpires: number;
 }
 
 export interface EngineControl {

@@ -35,6 +35,7 @@ const control: EngineControl = {
     flushes: 6,
     serverConnections: 7,
     upstreamConnections: 8,
+    tls: { clientsFailed: 9, secured: 10, clear: 11, failed: 12, policyFailures: 13, certificateExpires: 14 },
   }),
   list: async (after, limit) => {
     calls.push(`list ${after} ${limit}`);
