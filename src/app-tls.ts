@@ -4,11 +4,14 @@
 import { resolve } from 'node:path';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
-import { CertificateStore } from './net/tls/certificate-store.js';
-import type { Log } from './telemetry/log.js';
+import { type CertificateLog, CertificateStore } from './net/tls/certificate-store.js';
 
 /** Opens the store; null where no listener speaks TLS. @throws SluiceError as CertificateStore.open. */
-export async function openCertificates(settings: Settings, log: Log, clock: Clock): Promise<CertificateStore | null> {
+export async function openCertificates(
+  settings: Settings,
+  log: CertificateLog,
+  clock: Clock,
+): Promise<CertificateStore | null> {
   if (settings.listen.every(({ tls }) => tls === 'none')) return null;
   return await CertificateStore.open(
     {

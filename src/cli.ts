@@ -6,8 +6,6 @@
  * failure within, 73 a file cannot be made, 78 wrong configuration. Results go to standard output, everything else to
  * standard error.
  */
-import { readAccountFile } from './accounts/account-file.js';
-import { upstreamsOf } from './app-upstreams.js';
 import {
   complain,
   EX_CANTCREAT,
@@ -25,63 +23,15 @@ import {
 } from './cli-command.js';
 import { COMMAND_NAMES, helpOf } from './cli-help.js';
 import { messageLines, QUEUE_HEADING, queueLine, statusLines } from './cli-tables.js';
-import { user } from './cli-user.js';
-import { readConfigFile } from './config/config-file.js';
-import { describeSettings } from './config/describe-settings.js';
 import { loadProcessSettings } from './config/load-settings.js';
-import { schema } from './config/schema.js';
 import { ControlClient } from './control/control-client.js';
 import { MAX_PAGE } from './control/control-protocol.js';
-import { systemClock } from './core/clock.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { generateDkimKey } from './message/dkim/dkim-generate.js';
-import { loadSigningKeys } from './message/dkim/key-store.js';
-import { HttpRequester } from './net/http-request.js';
 import { connectUnix } from './net/unix-socket.js';
 import { VERSION } from './version.js';
 
 const DEFAULT_LIMIT = 100;
-
-async function check(args: readonly string[]): Promise<number> {
-  expectArguments(parse(args, {}).positionals, []);
-  const loaded = loadProcessSettings();
-  for (const line of describeSettings(schema, loaded)) print(line);
-  for (const warning of loaded.warnings) complain(`warning: ${warning}`);
-  const problems = [...loaded.problems];
-  if (loaded.settings.dkimDir !== '') {
-    try {
-      const keys = loadSigningKeys(loaded.settings.dkimDir, { warn: (line) => complain(`warning: ${line}`) });
-      complain(`${keys.length} signing keys can be read`);
-    } catch (thrown) {
-      problems.push(messageOf(thrown));
-    }
-  }
-  try {
-    const { account } = readConfigFile(loaded.settings.configFile);
-    if (loaded.settings.configFile !== '')
-      complain(`the configuration file has settings for ${account.length} accounts`);
-  } catch (thrown) {
-    problems.push(messageOf(thrown));
-  }
-  if (loaded.settings.authFile !== '') {
-    try {
-      const { accounts, exposed } = await readAccountFile(loaded.settings.authFile);
-      complain(`${accounts.size} accounts can be read`);
-      if (exposed) complain('warning: every user of this machine can read the account file; chmod 600 it');
-    } catch (thrown) {
-      problems.push(messageOf(thrown));
-    }
-  }
-  try {
-    upstreamsOf(loaded.settings, new HttpRequester(), systemClock);
-  } catch (thrown) {
-    problems.push(messageOf(thrown));
-  }
-  for (const problem of problems) complain(problem);
-  if (problems.length > 0) return EX_CONFIG;
-  complain('the configuration is good');
-  return EX_OK;
-}
 
 /** Runs `use` on a connection to the engine. */
 async function withEngine(
@@ -234,7 +184,7 @@ async function run(args: readonly string[]): Promise<number | undefined> {
       await import('./main.js');
       return undefined;
     case 'check':
-      return check(rest);
+      return (await import('./cli-check.js')).check(rest);
     case 'status':
       return status(rest);
     case 'queue':
@@ -242,7 +192,7 @@ async function run(args: readonly string[]): Promise<number | undefined> {
     case 'dkim':
       return dkim(rest);
     case 'user':
-      return user(rest);
+      return (await import('./cli-user.js')).user(rest);
     default:
       throw new UsageError(`"${first}" is not a command; there are ${COMMAND_NAMES.join(', ')}`);
   }
