@@ -45,7 +45,8 @@ export function routing(settings: Settings, clock: Clock, ports: () => readonly 
   });
   if (settings.upstream.length > 0) {
     const lookup = new HostLookup({ clock, dns, hostsFile: '/etc/hosts', ...readSearchList() });
-    const site = upstreamSite(upstreamsOf(settings, new HttpRequester(), clock), async (host) => {
+    const http = new HttpRequester();
+    const site = upstreamSite(upstreamsOf(settings, http, clock), async (host) => {
       const found = await lookup.lookup(host);
       if (found.kind === 'failed') throw new SluiceError('upstream-unknown', found.reason, { temporary: true });
       return found;
@@ -55,7 +56,10 @@ export function routing(settings: Settings, clock: Clock, ports: () => readonly 
       siteOf: () => site,
       tlsResult: () => {},
       open: async () => {},
-      close: async () => dns.close(),
+      close: async () => {
+        dns.close();
+        http.close();
+      },
     };
   }
   const own = ownAddresses();

@@ -1,5 +1,5 @@
 /**
- * URLs of SMTP hosts: the part that listeners and upstreams have in common.
+ * URLs of addresses to listen on, taken apart; those of next hops, which hold passwords, are in upstream-url.ts.
  */
 import { canonicalAddress, canonicalDomain } from './address-type.js';
 import type { Parsed } from './value-type.js';
