@@ -19,6 +19,10 @@ const SYSTEM_STORES = [
 ];
 const MAX_CONTEXTS = 64;
 
+/** Node's ciphers with the cheapest in front: the peer may follow our order. */
+const FIRST = 'TLS_AES_128_GCM_SHA256';
+const CIPHERS = [FIRST, ...tls.DEFAULT_CIPHERS.split(':').filter((name) => name !== FIRST)].join(':');
+
 export class ClientContexts {
   private readonly contexts = new Map<string, tls.SecureContext>();
   private readonly byPolicy = new WeakMap<TlsPolicy, tls.SecureContext>();
@@ -44,6 +48,7 @@ export class ClientContexts {
       const trusted = authorities === 'none' ? [] : ca === '' ? this.systemStore() : ca;
       context = tls.createSecureContext({
         minVersion,
+        ciphers: CIPHERS,
         ...(trusted === undefined ? {} : { ca: trusted }),
         ...(cert === '' ? {} : { cert, key }),
       });

@@ -28,7 +28,10 @@ export function createContext(material: TlsMaterial, pair: CertificatePair): tls
     ca: material.clientCa === '' ? [] : material.clientCa,
     minVersion: material.minVersion,
     ciphers: material.ciphers,
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    // In the order of the setting, where AES-128 comes first: SHA-256 in place of SHA-384 makes a connection an eighth
+    // cheaper. A client that asks for ChaCha20 first has no hardware for AES and gets it.
+    honorCipherOrder: true,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
     ticketKeys: Buffer.from(material.ticketKeys),
     sessionTimeout: SESSION_LIFETIME,
     // One for all threads; other authorities make another one, so that no session outlives those that vouched for it.
