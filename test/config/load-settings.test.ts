@@ -303,7 +303,7 @@ describe('listeners and TLS', () => {
 
   it.each([
     [1, 0],
-    [2, 0],
+    [2, 1],
     [3, 1],
     [4, 2],
     [8, 4],

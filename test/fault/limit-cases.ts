@@ -45,8 +45,8 @@ async function cpuShare(stage: Stage, ms: number): Promise<number> {
   return (stage.engine.figures().cpu - before) / ms;
 }
 
-/** Free descriptors when the crowd comes: enough for nothing but a few. */
-const FEW = 64;
+/** Limit of open files: what loading the program needs at once, and no room for the crowd. */
+const FEW = 160;
 
 function descriptorCase(name: string, whileRunning: boolean): FaultCase {
   return {
