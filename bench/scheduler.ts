@@ -5,11 +5,12 @@
  */
 import type { Bench } from 'tinybench';
 import { systemClock } from '../src/core/clock.js';
-import type { Envelope } from '../src/message/envelope.js';
+import { type Envelope, PLAIN_HANDLING } from '../src/message/envelope.js';
+import type { DestinationQueue } from '../src/queue/destination-queue.js';
 import { DueHeap } from '../src/queue/due-heap.js';
 import type { Outcome } from '../src/queue/outcome.js';
 import { QueuedMessage } from '../src/queue/queued-message.js';
-import { type DestinationQueue, Scheduler } from '../src/queue/scheduler.js';
+import { Scheduler } from '../src/queue/scheduler.js';
 import type { Spool, StoredContent } from '../src/spool/spool.js';
 
 const BACKLOG = 1_000_000;
@@ -89,7 +90,7 @@ function schedulerWithTaker(): { carry(message: QueuedMessage, jobs: number): vo
       scheduler.add(message);
       let taken = 0;
       for (let queue = ready.pop(); queue !== undefined; queue = ready.pop())
-        for (let job = queue.jobs.shift(); job !== undefined; job = queue.jobs.shift()) {
+        for (let job = queue.take(); job !== undefined; job = queue.take()) {
           taken++;
           scheduler.finish(
             job,
@@ -117,6 +118,7 @@ function envelopeOf(id: number, recipients: number): Envelope {
     priority: 0,
     requireTls: false,
     account: '',
+    handling: PLAIN_HANDLING,
     receivedAt: 1_764_000_000_000,
     origin: { clientAddress: '192.0.2.7', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: { size: 10_240, form: 'wire', dotLines: 0, eightBit: false, binary: false, endsWithCrlf: true },

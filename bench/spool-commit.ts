@@ -8,6 +8,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from 'tinybench';
+import { PLAIN_HANDLING } from '../src/message/envelope.js';
 import { openSpool } from '../src/spool/open-spool.js';
 import type { NewMessage, Spool } from '../src/spool/spool.js';
 
@@ -61,6 +62,7 @@ function envelopeOf(id: number, headerLength: number): NewMessage['envelope'] {
     priority: 0,
     requireTls: false,
     account: '',
+    handling: PLAIN_HANDLING,
     receivedAt: 1_764_000_000_000,
     origin: { clientAddress: '127.0.0.1', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: {

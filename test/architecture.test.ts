@@ -18,17 +18,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   smtp: ['core', 'message/envelope'],
   spool: ['core', 'message/envelope'],
   queue: ['core', 'spool', 'message/envelope'],
-  delivery: ['core', 'smtp', 'message', 'memory', 'spool', 'queue'],
-  intake: ['core', 'smtp', 'message', 'memory', 'spool', 'queue', 'workers/contract'],
+  // What became of mail, made sense of: bounces, complaints, suppression, promises kept. Knows outcomes, not sockets.
+  outcomes: ['core', 'message', 'smtp', 'spool', 'queue'],
+  delivery: ['core', 'smtp', 'message', 'memory', 'spool', 'queue', 'outcomes'],
+  intake: ['core', 'smtp', 'message', 'memory', 'spool', 'queue', 'outcomes', 'workers/contract'],
   // Who may submit, and with what: answers the questions of sessions, asks other services through what net gives it.
-  accounts: ['core', 'smtp'],
+  accounts: ['core', 'smtp', 'message/envelope'],
   // How safely a next hop must be reached: MTA-STS, DANE, reports. Reads DNS and the web through what net gives it.
   security: ['core', 'message', 'delivery', 'smtp'],
   net: ['core', 'smtp', 'memory', 'telemetry'],
   telemetry: ['core'],
   control: [],
   // What an account may do has one shape, in the configuration file and in the answers of account sources.
-  config: ['core', 'message/header-rules', 'smtp/authentication', 'accounts/account-settings'],
+  config: ['core', 'message/header-rules', 'message/envelope', 'smtp/authentication', 'accounts/account-settings'],
   // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
   workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/account-limits'],
 };
@@ -36,7 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   message: ['workers/contract'],
   // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
-  net: ['delivery/wire', 'delivery/tls-policy', 'workers/session-contract'],
+  net: ['delivery/wire', 'delivery/egress', 'delivery/tls-policy', 'workers/session-contract'],
 };
 /** Entries of the process: nobody imports them but one another. */
 const ENTRIES = ['app.js', 'main.js', 'cli.js'];

@@ -4,10 +4,9 @@
  */
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
+import type { Lane } from '../message/envelope.js';
 import { MECHANISMS, type Mechanism } from '../smtp/authentication.js';
 import { canonicalName, MAX_NAME, nameProblem } from './canonical-text.js';
-
-export type Lane = 'immediate' | 'bulk';
 
 /** Units of a limit: `messages_per_hour = 1000`. */
 export const COUNTED = ['messages', 'recipients'] as const;

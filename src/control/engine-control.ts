@@ -60,6 +60,81 @@ export interface TlsStatus {
   readonly certificateExpires: number;
 }
 
+/** One thing that is in the way of a message. */
+export interface WaitReport {
+  /** Recipients it is about. */
+  readonly recipients: readonly string[];
+  readonly destination: string;
+  /** As queue/wait.ts has it. */
+  readonly kind: string;
+  readonly reason: string;
+  /** Wall clock, ms since the epoch; 0: not known, something else will tell. */
+  readonly until: number;
+}
+
+export interface WhyReport {
+  readonly id: string;
+  readonly state: 'active' | 'deferred' | 'held';
+  readonly lane: string;
+  readonly tenant: string;
+  readonly attempts: number;
+  /** When it is tried next, wall clock; 0: as soon as what is in the way is gone. */
+  readonly nextAttempt: number;
+  readonly waits: readonly WaitReport[];
+}
+
+/** What would become of mail: nothing is sent. */
+export interface RouteReport {
+  readonly sender: string;
+  readonly recipient: string;
+  /** Name of the route that matched, '' for none. */
+  readonly route: string;
+  readonly destination: string;
+  readonly egress: string;
+  readonly tenant: string;
+  readonly lane: string;
+  readonly site: string;
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    readonly tls: string;
+  }[];
+  readonly limits: Readonly<Record<string, unknown>>;
+  readonly waits: readonly { readonly kind: string; readonly reason: string; readonly until: number }[];
+  /** Why there are no hosts, '' when there are. */
+  readonly problem: string;
+}
+
+export interface DestinationReport {
+  readonly destination: string;
+  readonly site: string;
+  readonly queued: Readonly<Record<'immediate' | 'bulk' | 'deferred', number>>;
+  /** Of these not in memory. */
+  readonly cold: number;
+  readonly connections: number;
+  readonly hosts: readonly Readonly<Record<string, unknown>>[];
+  readonly limits: Readonly<Record<string, unknown>>;
+  readonly waits: readonly { readonly kind: string; readonly reason: string; readonly until: number }[];
+}
+
+/** All that is given must fit; '' fits everything. */
+export interface MailSelector {
+  readonly domain: string;
+  readonly tenant: string;
+  readonly pool: string;
+  readonly campaign: string;
+}
+
+export interface SuspensionReport {
+  readonly id: string;
+  readonly selector: MailSelector;
+  readonly reason: string;
+  readonly since: number;
+  readonly until: number;
+  readonly by: 'operator' | 'rule';
+}
+
 export interface EngineControl {
   status(): EngineStatus;
   /** One page of the queue, oldest first, after the given id ('' for the first page). */

@@ -6,11 +6,15 @@
  */
 import type { Clock } from '../core/clock.js';
 import type { DeadlineWheel } from '../core/deadline-wheel.js';
+import type { DestinationQueue } from '../queue/destination-queue.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
-import type { DestinationQueue, Scheduler } from '../queue/scheduler.js';
+import type { Scheduler } from '../queue/scheduler.js';
+import type { SuspensionCheck } from '../queue/suspensions.js';
 import { DestinationPool } from './destination-pool.js';
+import type { ReturnPath } from './return-path.js';
 import type { Site, SiteHost } from './site.js';
+import type { SiteControl } from './site-control.js';
 import type { TlsResult } from './tls-policy.js';
 import type { ConnectionOptions } from './upstream-connection.js';
 import type { Dial } from './wire.js';
@@ -51,6 +55,12 @@ export interface DeliveryOptions {
   readonly hostRest: number;
   readonly events: DeliveryEvents;
   siteOf(destination: string): Site;
+  /** The control of the site that a destination's hosts belong to; one object for all destinations of a site. */
+  controlOf?(destination: string, hosts: readonly SiteHost[]): SiteControl;
+  /** Who is suspended. */
+  readonly suspensions?: SuspensionCheck;
+  /** Reverse-paths of our own (VERP). */
+  readonly returnPath?: ReturnPath;
 }
 
 /** What pools share. */

@@ -6,13 +6,13 @@
  * carried their share. When no host can be used and none is being tried, what waits is deferred with the last reason.
  */
 import { WakeUp } from '../core/wake-up.js';
+import type { DestinationQueue } from '../queue/destination-queue.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
-import type { DestinationQueue } from '../queue/scheduler.js';
 import type { SessionFault, Verdict } from '../smtp/client-host.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
 import type { PoolEnvironment } from './delivery.js';
-import { HostState, pickBalanced, pickPreferred } from './host-state.js';
+import { HostState, pickBalanced, pickPreferred, type TransactionResult } from './host-state.js';
 import type { Site, SiteHost, SiteHosts } from './site.js';
 import { throttlingOf } from './throttling.js';
 import { asksForMore, type TlsResult } from './tls-policy.js';
@@ -53,7 +53,7 @@ export class DestinationPool implements ConnectionOwner {
 
   /** Nothing waits and nothing is open. */
   get isEmpty(): boolean {
-    return this.queue.jobs.length === 0 && this.connections === 0 && !this.resolving;
+    return this.queue.length === 0 && this.connections === 0 && !this.resolving;
   }
 
   /** A host is known to fail, and is left alone for now. */
@@ -63,8 +63,8 @@ export class DestinationPool implements ConnectionOwner {
 
   /** Hands out what waits, as far as connections allow. */
   dispatch(): void {
-    const { jobs } = this.queue;
-    if (jobs.length === 0 || this.environment.draining || this.dispatching) return;
+    const { queue } = this;
+    if (queue.length === 0 || this.environment.draining || this.dispatching) return;
     const now = this.environment.clock.now();
     if (this.resolved === null || this.resolved.expires <= now) {
       this.resolve(now);
@@ -72,8 +72,8 @@ export class DestinationPool implements ConnectionOwner {
     }
     // Starting a job may put another one into this queue; that one is taken by this loop and not by one inside it.
     this.dispatching = true;
-    while (jobs.length > 0) {
-      const mayDial = jobs.length > this.dialling && this.connections < this.resolved.limit;
+    while (queue.length > 0) {
+      const mayDial = queue.length > this.dialling && this.connections < this.resolved.limit;
       const host =
         this.resolved.order === 'balance'
           ? pickBalanced(this.order, now, mayDial)
@@ -84,7 +84,7 @@ export class DestinationPool implements ConnectionOwner {
       else if (!this.start(idle)) this.release(idle);
     }
     this.dispatching = false;
-    if (jobs.length === 0) return;
+    if (queue.length === 0) return;
     if (this.connections === 0 || this.order.some((host) => host.pausedUntil > now)) this.waitOrDefer(now);
   }
 
@@ -103,12 +103,14 @@ export class DestinationPool implements ConnectionOwner {
 
   ready(connection: UpstreamConnection): void {
     this.dialling--;
-    this.stateOf(connection).succeeded();
+    const now = this.environment.clock.now();
+    this.stateOf(connection).succeeded(now - connection.openedAt, now);
     this.release(connection);
   }
 
   jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void {
     const { scheduler } = this.environment;
+    this.ended(connection, resultOf(verdicts));
     this.heedThrottling(connection, verdicts);
     const kept = connection.session.transactions > 1;
     if (
@@ -133,6 +135,7 @@ export class DestinationPool implements ConnectionOwner {
 
   jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
     const kind = refusal.temporary === true ? 'deferred' : 'failed';
+    this.ended(connection, 'delivered');
     const outcome = ownOutcome(kind, refusal.enhanced, refusal.reason, connection.host.name);
     this.conclude(
       connection,
@@ -152,6 +155,7 @@ export class DestinationPool implements ConnectionOwner {
     untouched: boolean,
     uncertain: boolean,
   ): void {
+    this.ended(connection, 'lost');
     if (uncertain) this.environment.events.uncertain(job, connection.host.name);
     if (untouched && this.requeue(job)) return;
     const outcome = ownOutcome('deferred', '4.4.2', reason, connection.host.name);
@@ -164,6 +168,7 @@ export class DestinationPool implements ConnectionOwner {
 
   jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void {
     this.environment.events.unreadable(job, error);
+    this.ended(connection, 'delivered');
     const outcome = ownOutcome(
       'deferred',
       '4.3.0',
@@ -208,7 +213,7 @@ export class DestinationPool implements ConnectionOwner {
       }
     }
     // Not from within the wire's callback: a host that fails at once must not recurse.
-    if (this.queue.jobs.length > 0) setImmediate(() => this.dispatch());
+    if (this.queue.length > 0) setImmediate(() => this.dispatch());
     else if (this.isEmpty) this.environment.poolEmpty(this);
     if (this.environment.connections === 0) this.environment.allGone();
   }
@@ -220,6 +225,7 @@ export class DestinationPool implements ConnectionOwner {
     const peerLimit = connection.session.capabilities.maxRecipients;
     const limit = least(this.environment.maxRecipients, peerLimit, connection.host.maxRecipients);
     if (job.recipients.length > limit) this.environment.scheduler.splitOff(job, job.recipients.slice(limit));
+    this.stateOf(connection).transactionBegan(this.environment.clock.now());
     connection.deliver(job);
     return true;
   }
@@ -227,7 +233,7 @@ export class DestinationPool implements ConnectionOwner {
   /** The next job that is still to be done: the queue may have been told to hold or delete its message. */
   private nextJob(): DeliveryJob | undefined {
     for (;;) {
-      const job = this.queue.jobs.shift();
+      const job = this.queue.take();
       if (job === undefined || !(job.message.removed || job.message.held)) return job;
       this.environment.scheduler.finish(job, []);
     }
@@ -254,6 +260,11 @@ export class DestinationPool implements ConnectionOwner {
     state.idle.push(connection);
     connection.rest(environment.idleTime);
     if (paused) this.dispatch();
+  }
+
+  private ended(connection: UpstreamConnection, result: TransactionResult): void {
+    const now = this.environment.clock.now();
+    this.stateOf(connection).transactionEnded(result, now - connection.jobBegan, now);
   }
 
   private conclude(connection: UpstreamConnection, job: DeliveryJob, outcomes: readonly Outcome[]): void {
@@ -291,7 +302,7 @@ export class DestinationPool implements ConnectionOwner {
       if (this.resolved !== null || found.kind === 'hosts')
         this.resolveAgain = this.environment.clock.now() + MIN_RESOLVE_INTERVAL;
       if (found.kind === 'hosts') this.adopt(found);
-      else {
+      else if (found.kind === 'failed') {
         if (found.forbidden === true) this.forget();
         if (this.resolved === null || !found.temporary) this.refuseAll(found);
       }
@@ -350,13 +361,23 @@ export class DestinationPool implements ConnectionOwner {
   }
 
   private concludeWaiting(outcome: Outcome): void {
-    const { jobs } = this.queue;
-    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+    const { queue } = this;
+    for (let job = queue.take(); job !== undefined; job = queue.take()) {
       const outcomes = job.recipients.map(() => outcome);
       this.environment.events.attempt(job, outcomes, null, 0);
       this.environment.scheduler.finish(job, outcomes);
     }
   }
+}
+
+/** The worst that befell: what a host says about one recipient is said about itself only where it is a deferral. */
+function resultOf(verdicts: readonly Verdict[]): TransactionResult {
+  let result: TransactionResult = 'delivered';
+  for (const { reply } of verdicts) {
+    if (reply.code >= 400 && reply.code < 500) return 'deferred';
+    if (reply.code >= 500) result = 'failed';
+  }
+  return result;
 }
 
 function keyOf(host: SiteHost): string {

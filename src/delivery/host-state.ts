@@ -17,6 +17,9 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
 const QUOTA_PAUSE = 600_000;
 
+/** How a transaction went, by its last reply. */
+export type TransactionResult = 'delivered' | 'deferred' | 'failed' | 'lost';
+
 export class HostState {
   site: SiteHost;
   /** Connections being made and made. */
@@ -59,8 +62,22 @@ export class HostState {
     return turn === 0 ? this.site : { ...this.site, address: alternatives[turn - 1]! };
   }
 
-  /** A connection became usable. */
-  succeeded(): void {
+  /** A transaction begins on one of its connections. */
+  transactionBegan(now: number): void {
+    void now;
+  }
+
+  /** One ended `ms` after it began; `lost`: the connection did, before the reply. Each that began ends once. */
+  transactionEnded(result: TransactionResult, ms: number, now: number): void {
+    void result;
+    void ms;
+    void now;
+  }
+
+  /** A connection became usable, `ms` after it was begun. */
+  succeeded(ms: number, now: number): void {
+    void ms;
+    void now;
     this.failures = 0;
     this.restUntil = 0;
   }

@@ -2,7 +2,10 @@
  * Sites: where a destination's mail can be handed in. Either the configured upstreams, balanced by weight, or the mail
  * hosts of a domain in order of preference.
  */
+import type { Outcome } from '../queue/outcome.js';
+import type { DeliveryJob } from '../queue/queued-message.js';
 import type { ClientCredentials } from '../smtp/client-sasl.js';
+import type { EgressPool } from './egress.js';
 import type { MailHostResolver } from './mx-resolver.js';
 import type { MxSecurity } from './mx-security.js';
 import type { TlsPolicy } from './tls-policy.js';
@@ -28,6 +31,12 @@ export interface SiteHost {
   readonly maxMessages?: number;
   /** Recipients in one transaction at most, 0 or none: as the engine has it. */
   readonly maxRecipients?: number;
+  /** Where it stands, for the nearest first: `eu-west`, or coordinates; '' or none: not said. */
+  readonly region?: string;
+  /** Share of its price: of equal hosts the cheaper is taken. 0 or none: not said. */
+  readonly cost?: number;
+  /** Messages a day at most, 0 or none: no limit. */
+  readonly quota?: number;
 }
 
 /** What a host is shown of us, and where a token comes from. */
@@ -48,6 +57,15 @@ export type SiteHosts =
       /** Most connections in all. */
       readonly limit: number;
       /** Engine clock ms until which this holds. */
+      readonly expires: number;
+      /** Sources for its connections; none: the system chooses. */
+      readonly egress?: EgressPool;
+    }
+  | {
+      /** Nothing to connect to: the engine itself deals with the mail (discard, bounces that come back). */
+      readonly kind: 'local';
+      /** Outcomes parallel to the job's recipients. A rejection puts the job off. */
+      deliver(job: DeliveryJob): Promise<readonly Outcome[]>;
       readonly expires: number;
     }
   | {

@@ -1,6 +1,7 @@
 /**
  * What delivery asks of the network: connections to addresses. net implements it, app.ts binds it.
  */
+import type { DialFrom } from './egress.js';
 import type { TlsFailure, TlsPolicy, TlsState } from './tls-policy.js';
 
 /** A connection being made or made. */
@@ -34,5 +35,5 @@ export interface WireEvents {
   lost(reason: string): void;
 }
 
-/** Opens a connection; never throws, failures come as `lost`. */
-export type Dial = (address: string, port: number, policy: TlsPolicy, events: WireEvents) => Wire;
+/** Opens a connection, from an egress source where one is given; never throws, failures come as `lost`. */
+export type Dial = (address: string, port: number, policy: TlsPolicy, events: WireEvents, from?: DialFrom) => Wire;

@@ -8,7 +8,7 @@ import type { Clock } from '../core/clock.js';
 import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
 import { buildDeliveryStatus, DEFAULT_MAX_RETURNED, shouldNotify } from '../message/delivery-status.js';
 import { unstuffer } from '../message/dot-stuffing.js';
-import type { Envelope } from '../message/envelope.js';
+import { type Envelope, PLAIN_HANDLING } from '../message/envelope.js';
 import type { QueuedMessage } from '../queue/queued-message.js';
 import type { Notice, Notifier } from '../queue/settlement.js';
 import type { Spool, StoredContent } from '../spool/spool.js';
@@ -72,6 +72,8 @@ export class DsnNotifier implements Notifier {
       priority: 0,
       requireTls: envelope.requireTls,
       account: '',
+      handling:
+        envelope.handling.tenant === '' ? PLAIN_HANDLING : { ...PLAIN_HANDLING, tenant: envelope.handling.tenant },
       receivedAt: clock.now(),
       origin: { clientAddress: '', clientPort: 0, helo: hostname, protocol: 'LOCAL', tls: '' },
       content: status.facts,

@@ -11,7 +11,7 @@ import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
 import type { BodyBuffer } from '../memory/body-buffer.js';
-import type { Envelope } from '../message/envelope.js';
+import { type Envelope, PLAIN_HANDLING } from '../message/envelope.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { NewMessage, Spool, StoredContent } from '../spool/spool.js';
@@ -213,6 +213,7 @@ export class Intake {
       // Of the two wishes the stricter counts (RFC 8689 section 4.1).
       ...(prepared.tlsOptional === true && !transaction.requireTls ? { tlsOptional: true } : {}),
       account: transaction.account,
+      handling: PLAIN_HANDLING,
       receivedAt: this.options.clock.now(),
       origin: request.origin,
       content: { ...transaction.content, size: prepared.header.length + body.length - prepared.resumeAt },

@@ -26,6 +26,45 @@ export interface Recipient {
   readonly originalRecipient: string;
 }
 
+/** Classes of new mail; what was tried and put off is a third one of its own in the queue (`deferred`). */
+export type Lane = 'immediate' | 'bulk';
+
+/** DELIVERBY of RFC 2852: until when, and what then: `R` give up and tell the sender, `N` tell of the delay and go on. */
+export interface DeliverBy {
+  /** Engine clock ms. */
+  readonly at: number;
+  readonly mode: 'R' | 'N';
+  /** The sender wants to hear of hops that do not know DELIVERBY. */
+  readonly trace: boolean;
+}
+
+/** How a message is to be handled on its way: what the listener, the account, the header and the client said. */
+export interface Handling {
+  readonly lane: Lane;
+  /** Whose mail it is, '' when nobody's in particular. */
+  readonly tenant: string;
+  /** Words to select it by: of the account, the tenant, and the header X-Sluice-Tags. */
+  readonly tags: readonly string[];
+  /** Name of the listener it came in by, '' for mail of our own. */
+  readonly listener: string;
+  /** Header fields that routes look at: name in lower case -> value of the first, cut to a bounded length. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Not before this (FUTURERELEASE, RFC 4865), engine clock ms; 0: at once. */
+  readonly holdUntil: number;
+  readonly deliverBy: DeliverBy | null;
+}
+
+/** That of a message about which nothing was said. One object for all: it costs nothing per message. */
+export const PLAIN_HANDLING: Handling = {
+  lane: 'bulk',
+  tenant: '',
+  tags: [],
+  listener: '',
+  fields: {},
+  holdUntil: 0,
+  deliverBy: null,
+};
+
 /** Where a message came from; for Received, logs and rules. */
 export interface Origin {
   readonly clientAddress: string;
@@ -74,6 +113,7 @@ export interface Envelope {
   readonly tlsOptional?: boolean;
   /** Name of the account it was submitted with, '' when there is none. */
   readonly account: string;
+  readonly handling: Handling;
   /** Acceptance, engine clock, ms since the epoch. */
   readonly receivedAt: number;
   readonly origin: Origin;

@@ -15,4 +15,9 @@ export interface Outcome {
   readonly host: string;
   /** Delivered to a host that does not speak DSN, so that a notice of success is ours to send (RFC 3461 section 5.2.2). */
   readonly relayed: boolean;
+  /**
+   * Nothing was tried, it only has to wait (a suspension, a quota): due again at that time, engine clock ms, and no
+   * attempt is counted. With `deferred` only.
+   */
+  readonly putOff?: number;
 }

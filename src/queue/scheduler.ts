@@ -8,10 +8,10 @@
  * the due heap and is read back from the spool when its turn comes.
  */
 import type { Clock } from '../core/clock.js';
-import { Deque } from '../core/deque.js';
 import type { QueueId } from '../core/queue-id.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
 import type { RecoveryReport, Spool } from '../spool/spool.js';
+import { DestinationQueue } from './destination-queue.js';
 import { DueHeap } from './due-heap.js';
 import type { Outcome } from './outcome.js';
 import { type DeliveryJob, QueuedMessage } from './queued-message.js';
@@ -32,16 +32,6 @@ export interface SchedulerOptions {
   destinationOf(recipient: Recipient, envelope: Envelope): string;
   /** A destination's queue is no longer empty. */
   wake(queue: DestinationQueue): void;
-}
-
-/** Jobs waiting for one destination. */
-export class DestinationQueue {
-  readonly key: string;
-  readonly jobs = new Deque<DeliveryJob>();
-
-  constructor(key: string) {
-    this.key = key;
-  }
 }
 
 /** Reads from the spool under way at once. */
@@ -119,7 +109,7 @@ export class Scheduler {
   /** Puts a job back in front of its queue: nothing of it was sent. */
   requeue(job: DeliveryJob): void {
     const queue = this.queueOf(job.destination);
-    queue.jobs.unshift(job);
+    queue.putBack(job);
     this.options.wake(queue);
   }
 
@@ -144,7 +134,7 @@ export class Scheduler {
 
   /** A destination that delivery has let go of and that has no jobs. */
   forget(queue: DestinationQueue): void {
-    if (queue.jobs.length === 0 && this.queues.get(queue.key) === queue) this.queues.delete(queue.key);
+    if (queue.length === 0 && this.queues.get(queue.key) === queue) this.queues.delete(queue.key);
   }
 
   /** Nothing new is read or handed out; what is under way may still finish. */
@@ -193,7 +183,7 @@ export class Scheduler {
 
   private enqueue(job: DeliveryJob): void {
     const queue = this.queueOf(job.destination);
-    queue.jobs.push(job);
+    queue.push(job);
     this.options.wake(queue);
   }
 

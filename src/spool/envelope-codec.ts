@@ -6,13 +6,24 @@
  * writer, never noise. A change of positions needs a new RECORD_VERSION in record-codec.ts.
  */
 import { Packr } from 'msgpackr';
-import type { BodyType, Envelope, Recipient, ReturnContent } from '../message/envelope.js';
+import {
+  type BodyType,
+  type DeliverBy,
+  type Envelope,
+  type Handling,
+  type Lane,
+  PLAIN_HANDLING,
+  type Recipient,
+  type ReturnContent,
+} from '../message/envelope.js';
 import type { DeliveryState, RecipientState, RecipientStatus } from './spool.js';
 
 const packr = new Packr({ useRecords: false });
 
 const BODY_TYPES: readonly BodyType[] = ['7BIT', '8BITMIME', 'BINARYMIME'];
 const RETURN_CONTENTS: readonly ReturnContent[] = ['', 'FULL', 'HDRS'];
+const LANES: readonly Lane[] = ['immediate', 'bulk'];
+const DELIVER_BY_MODES: readonly DeliverBy['mode'][] = ['R', 'N'];
 const STATUSES: readonly RecipientStatus[] = ['pending', 'delivered', 'failed'];
 
 const SMTP_UTF8 = 1;
@@ -23,10 +34,10 @@ const ENDS_WITH_CRLF = 16;
 const REQUIRE_TLS = 32;
 const TLS_OPTIONAL = 64;
 
-/** Fields of an envelope before its recipients, and of each recipient. */
-const ENVELOPE_FIELDS = 16;
-/** Row version 1: without the last two. */
-const ENVELOPE_FIELDS_1 = 14;
+/** Fields of an envelope before its recipients, by row version: 2 has account and TLS, 3 the handling. */
+const ENVELOPE_FIELDS: readonly number[] = [0, 14, 16, 17];
+const NEWEST = 3;
+const HANDLING_FIELDS = 9;
 const RECIPIENT_FIELDS = 3;
 const STATE_FIELDS = 2;
 const RECIPIENT_STATE_FIELDS = 4;
@@ -42,7 +53,7 @@ export function packEnvelope(envelope: Envelope): Buffer {
     (content.endsWithCrlf ? ENDS_WITH_CRLF : 0) |
     (envelope.requireTls ? REQUIRE_TLS : 0) |
     (envelope.tlsOptional === true ? TLS_OPTIONAL : 0);
-  const fields: (string | number)[] = [
+  const fields: (string | number | readonly (string | number)[])[] = [
     envelope.id,
     envelope.sender,
     BODY_TYPES.indexOf(envelope.bodyType),
@@ -59,14 +70,15 @@ export function packEnvelope(envelope: Envelope): Buffer {
     content.dotLines,
     envelope.account,
     origin.tls,
+    packHandling(envelope.handling),
   ];
   for (const recipient of recipients) fields.push(recipient.address, recipient.notify, recipient.originalRecipient);
   return packr.pack(fields);
 }
 
-/** Reads what packEnvelope wrote, in this version or (`version` 1) the one before. @throws RangeError on a wrong shape. */
-export function unpackEnvelope(bytes: Uint8Array, version = 2): Envelope {
-  const fixed = version === 1 ? ENVELOPE_FIELDS_1 : ENVELOPE_FIELDS;
+/** Reads what packEnvelope wrote, in this version or one before. @throws RangeError on a wrong shape. */
+export function unpackEnvelope(bytes: Uint8Array, version = NEWEST): Envelope {
+  const fixed = ENVELOPE_FIELDS[version]!;
   const fields = new Fields(packr.unpack(bytes), 'envelope');
   if (fields.length < fixed || (fields.length - fixed) % RECIPIENT_FIELDS !== 0)
     throw new RangeError(`envelope of ${fields.length} fields`);
@@ -90,6 +102,7 @@ export function unpackEnvelope(bytes: Uint8Array, version = 2): Envelope {
     requireTls: (flags & REQUIRE_TLS) !== 0,
     ...((flags & TLS_OPTIONAL) !== 0 ? { tlsOptional: true } : {}),
     account: version === 1 ? '' : fields.text(14),
+    handling: version < 3 ? PLAIN_HANDLING : unpackHandling(fields.at(16)),
     receivedAt: fields.number(7),
     origin: {
       clientAddress: fields.text(8),
@@ -107,6 +120,51 @@ export function unpackEnvelope(bytes: Uint8Array, version = 2): Envelope {
       endsWithCrlf: (flags & ENDS_WITH_CRLF) !== 0,
     },
   };
+}
+
+/** 0 for a message about which nothing was said. */
+function packHandling(handling: Handling): number | (string | number)[] {
+  if (handling === PLAIN_HANDLING) return 0;
+  const { lane, tenant, tags, listener, fields, holdUntil, deliverBy } = handling;
+  return [
+    LANES.indexOf(lane),
+    tenant,
+    tags.join(' '),
+    listener,
+    Object.keys(fields).length === 0 ? '' : JSON.stringify(fields),
+    holdUntil,
+    deliverBy?.at ?? 0,
+    deliverBy === null ? 0 : DELIVER_BY_MODES.indexOf(deliverBy.mode),
+    deliverBy?.trace === true ? 1 : 0,
+  ];
+}
+
+function unpackHandling(packed: unknown): Handling {
+  if (packed === 0) return PLAIN_HANDLING;
+  const fields = new Fields(packed, 'handling');
+  if (fields.length !== HANDLING_FIELDS) throw new RangeError(`handling of ${fields.length} fields`);
+  const tags = fields.text(2);
+  return {
+    lane: fields.choice(0, LANES),
+    tenant: fields.text(1),
+    tags: tags === '' ? [] : tags.split(' '),
+    listener: fields.text(3),
+    fields: headerFields(fields.text(4)),
+    holdUntil: fields.number(5),
+    deliverBy:
+      fields.number(6) === 0
+        ? null
+        : { at: fields.number(6), mode: fields.choice(7, DELIVER_BY_MODES), trace: fields.number(8) === 1 },
+  };
+}
+
+function headerFields(text: string): Readonly<Record<string, string>> {
+  if (text === '') return {};
+  try {
+    return JSON.parse(text) as Readonly<Record<string, string>>;
+  } catch {
+    throw new RangeError('handling: header fields are not JSON');
+  }
 }
 
 /** Packs what the state row holds beside the schedule row: attempts and the recipients. */
@@ -158,6 +216,10 @@ class Fields {
     this.values = decoded;
     this.length = decoded.length;
     this.what = what;
+  }
+
+  at(at: number): unknown {
+    return this.values[at];
   }
 
   text(at: number): string {

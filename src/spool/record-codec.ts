@@ -17,7 +17,7 @@ import { packDeliveryState, packEnvelope, unpackDeliveryState, unpackEnvelope } 
 import type { DeliveryState, NewMessage } from './spool.js';
 
 /** Layout of the rows. Part of each row, so that rows of several versions can be in one store. */
-export const RECORD_VERSION = 2;
+export const RECORD_VERSION = 3;
 /** The oldest that is still read. */
 const OLDEST_RECORD_VERSION = 1;
 

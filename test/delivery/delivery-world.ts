@@ -11,8 +11,9 @@ import { opportunistic } from '../../src/delivery/tls-policy.js';
 import type { Dial } from '../../src/delivery/wire.js';
 import type { Envelope } from '../../src/message/envelope.js';
 import { dial } from '../../src/net/dial.js';
+import type { DestinationQueue } from '../../src/queue/destination-queue.js';
 import { QueuedMessage } from '../../src/queue/queued-message.js';
-import { type DestinationQueue, Scheduler } from '../../src/queue/scheduler.js';
+import { Scheduler } from '../../src/queue/scheduler.js';
 import { envelope, facts } from '../helpers/mail.js';
 import { MemorySpool } from '../helpers/memory-spool.js';
 import { until } from '../helpers/smtp-peer.js';
@@ -203,7 +204,7 @@ export class DeliveryWorld {
   /** Jobs that wait. */
   get waiting(): number {
     let count = 0;
-    for (const queue of this.queues) count += queue.jobs.length;
+    for (const queue of this.queues) count += queue.length;
     return count;
   }
 

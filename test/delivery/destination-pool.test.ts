@@ -386,6 +386,6 @@ describe('drain', () => {
     // What waits stays in the spool for the next start.
     expect(here.spool.size).toBe(11);
     for (const queue of here.queues)
-      for (let job = queue.jobs.shift(); job !== undefined; job = queue.jobs.shift()) here.scheduler.finish(job, []);
+      for (let job = queue.take(); job !== undefined; job = queue.take()) here.scheduler.finish(job, []);
   });
 });

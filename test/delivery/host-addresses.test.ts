@@ -27,7 +27,7 @@ describe('a host with several addresses', () => {
   it('stays at the address that works', () => {
     const host = new HostState(site);
     host.failed('refused', 1000, 5000, 900);
-    host.succeeded();
+    host.succeeded(1, 1);
     expect(host.target.address).toBe('127.0.0.1');
   });
 });

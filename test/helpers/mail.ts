@@ -1,7 +1,7 @@
 /**
  * Envelopes and contents for tests: plain ones, with whatever a test wants to be different.
  */
-import type { ContentFacts, Envelope, Recipient } from '../../src/message/envelope.js';
+import { type ContentFacts, type Envelope, PLAIN_HANDLING, type Recipient } from '../../src/message/envelope.js';
 import type { StoredContent } from '../../src/spool/spool.js';
 
 export function recipient(address: string, more: Partial<Recipient> = {}): Recipient {
@@ -24,6 +24,7 @@ export function envelope(id: number, addresses: readonly string[], more: Partial
     priority: 0,
     requireTls: false,
     account: '',
+    handling: PLAIN_HANDLING,
     receivedAt: 0,
     origin: { clientAddress: '127.0.0.1', clientPort: 1, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: facts(),

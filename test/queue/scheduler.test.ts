@@ -6,10 +6,11 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { formatQueueId } from '../../src/core/queue-id.js';
 import { NOTIFY_NEVER, NOTIFY_SUCCESS } from '../../src/message/envelope.js';
+import type { DestinationQueue } from '../../src/queue/destination-queue.js';
 import type { Outcome, OutcomeKind } from '../../src/queue/outcome.js';
 import { QueueCommands } from '../../src/queue/queue-commands.js';
 import { type DeliveryJob, QueuedMessage } from '../../src/queue/queued-message.js';
-import { type DestinationQueue, Scheduler } from '../../src/queue/scheduler.js';
+import { Scheduler } from '../../src/queue/scheduler.js';
 import type { Notice } from '../../src/queue/settlement.js';
 import { envelope, recipient } from '../helpers/mail.js';
 import { MemorySpool } from '../helpers/memory-spool.js';
@@ -107,9 +108,9 @@ class World {
 
   /** Takes a waiting job, as a pool does: those of held and deleted messages go back undone. */
   take(choice = 0): DeliveryJob | undefined {
-    const waiting = [...this.woken.values()].filter((queue) => queue.jobs.length > 0);
+    const waiting = [...this.woken.values()].filter((queue) => queue.length > 0);
     const queue = waiting[choice % Math.max(1, waiting.length)];
-    for (let job = queue?.jobs.shift(); job !== undefined; job = queue!.jobs.shift()) {
+    for (let job = queue?.take(); job !== undefined; job = queue!.take()) {
       if (!job.message.removed && !job.message.held) {
         this.inHand.push(job);
         return job;
@@ -129,7 +130,7 @@ class World {
 
   get waitingJobs(): number {
     let count = 0;
-    for (const queue of this.woken.values()) count += queue.jobs.length;
+    for (const queue of this.woken.values()) count += queue.length;
     return count;
   }
 }

@@ -1,0 +1,45 @@
+/**
+ * From which address mail leaves. The interface between the pools of connections and the egress sources.
+ */
+import type { Wait } from '../queue/wait.js';
+import type { SiteHost } from './site.js';
+
+/** Where a connection goes out by another machine. */
+export interface EgressProxy {
+  /** `socks5`: RFC 1928; `haproxy`: the PROXY header names source and target, the balancer connects (expert setups). */
+  readonly kind: 'socks5' | 'haproxy';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface EgressSource {
+  readonly name: string;
+  /** What it says in EHLO, '' for SLUICE_HOSTNAME. */
+  readonly helo: string;
+  /** Local addresses, '' for none of that family. */
+  readonly address4: string;
+  readonly address6: string;
+  readonly proxy: EgressProxy | null;
+}
+
+/** What Dial needs of it. */
+export interface DialFrom {
+  /** Local address to bind, '' for any. */
+  readonly address: string;
+  readonly proxy: EgressProxy | null;
+}
+
+/** Sources taken in turn by weight. One object for each pool of sources, shared by all destinations that use it. */
+export interface EgressPool {
+  readonly name: string;
+  /** The source of the next connection to a host of a site, or why there is none now. */
+  pick(host: SiteHost, site: string, now: number): EgressSource | Wait;
+  /** May a source carry one more message now (warm-up, pauses); null: yes, and it is booked. */
+  admit(source: EgressSource, site: string, now: number): Wait | null;
+  /** A rule says: this source not to this site for `ms` (a site of '' : to none). */
+  pause(source: string, site: string, ms: number, reason: string, now: number): void;
+  /** JSON-safe, for listings. */
+  describe(now: number): Readonly<Record<string, unknown>>;
+}
