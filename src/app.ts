@@ -7,18 +7,20 @@
 
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
+import { engineControl, openOrders } from './app-control.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
-import type { EngineControl } from './control/engine-control.js';
+import type { EngineControl, EngineStatus } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
 import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { QueueIdSource } from './core/queue-id.js';
 import { Delivery } from './delivery/delivery.js';
+import type { StandingOrders } from './delivery/standing-orders.js';
 import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
 import { Intake } from './intake/intake.js';
@@ -68,6 +70,8 @@ export class App {
   private admission!: Admission;
   private preparation!: Preparation;
   private commands!: QueueCommands;
+  private orders!: StandingOrders;
+  private closeOrders: () => Promise<void> = async () => {};
   private closeRouting: () => Promise<void> = async () => {};
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
@@ -163,40 +167,38 @@ export class App {
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
     await this.closeRouting();
+    await this.closeOrders();
     await this.spool?.close();
   }
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { commands, events } = this;
+    const { log, commands, orders } = this;
+    return engineControl({ log, commands, orders, status: () => this.status() });
+  }
+
+  private status(): EngineStatus {
+    const { events } = this;
     return {
-      status: () => ({
-        version: VERSION,
-        pid: process.pid,
-        startedAt: this.startedAt,
-        accepted: events.acceptedCount,
-        delivered: events.delivered,
-        deferred: events.deferred,
-        failed: events.failed,
-        queued: this.spool.usage().messages,
-        flushes: this.spool.usage().flushes,
-        serverConnections: this.front?.size ?? 0,
-        upstreamConnections: this.delivery.connections,
-        tls: {
-          clientsFailed: events.handshakesFailed,
-          secured: events.tlsSecured,
-          clear: events.tlsClear,
-          failed: events.tlsFailed,
-          policyFailures: events.policyFailures,
-          certificateExpires: this.certificates?.nextExpiry ?? 0,
-        },
-      }),
-      list: (after, limit) => commands.list(after, limit),
-      show: (id) => commands.show(id),
-      retry: (id) => commands.retry(id),
-      hold: (id) => commands.hold(id),
-      release: (id) => commands.release(id),
-      remove: (id) => commands.remove(id),
+      version: VERSION,
+      pid: process.pid,
+      startedAt: this.startedAt,
+      accepted: events.acceptedCount,
+      delivered: events.delivered,
+      deferred: events.deferred,
+      failed: events.failed,
+      queued: this.spool.usage().messages,
+      flushes: this.spool.usage().flushes,
+      serverConnections: this.front?.size ?? 0,
+      upstreamConnections: this.delivery.connections,
+      tls: {
+        clientsFailed: events.handshakesFailed,
+        secured: events.tlsSecured,
+        clear: events.tlsClear,
+        failed: events.tlsFailed,
+        policyFailures: events.policyFailures,
+        certificateExpires: this.certificates?.nextExpiry ?? 0,
+      },
     };
   }
 
@@ -234,6 +236,9 @@ export class App {
         this.scheduler.add(new QueuedMessage(envelope, content, null));
       },
     });
+    const kept = await openOrders(settings, this.log, clock);
+    this.orders = kept.orders;
+    this.closeOrders = kept.close;
     this.scheduler = new Scheduler({
       spool,
       clock,
@@ -265,6 +270,7 @@ export class App {
         hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
+        suspensions: this.orders,
       },
       this.scheduler,
     );

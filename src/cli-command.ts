@@ -40,6 +40,15 @@ export function expectArguments(given: readonly string[], names: readonly string
   if (given.length > names.length) throw new UsageError(`"${given[names.length]}" is one argument too many`);
 }
 
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90s`, `10m`, `2h` or `3d` in ms. @throws UsageError. */
+export function timeSpan(text: string, option: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(text);
+  if (match === null) throw new UsageError(`--${option} "${text}" is not a time such as 90s, 10m, 2h or 3d`);
+  return Number(match[1]) * UNITS[match[2]!]!;
+}
+
 /** @throws UsageError. */
 export function wholeNumber(text: string, option: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${option} "${text}" is not a whole number`);

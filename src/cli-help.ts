@@ -11,6 +11,13 @@ Usage: sluice [command] [options]
   status                         what the running engine is doing
   queue list|show|retry|hold|release|delete
                                  look at and act on queued mail
+  why <id>                       why a message waits, and when it is tried next
+  route <sender> <recipient>     where mail would go, and what is in its way
+  destinations                   what is queued for where, and how it goes there
+  suspend, resume, reroute, bounce, orders
+                                 act on mail by domain, tenant, pool or campaign
+  suppression list|add|remove|import
+                                 addresses that get no mail
   dkim generate <domain> <selector>
                                  make a signing key and print its DNS record
   user add|passwd|remove|list    accounts that may submit mail
@@ -98,6 +105,97 @@ Example:
   echo "$PASSWORD" | SLUICE_AUTH_FILE=/etc/sluice/accounts sluice user add ann@example.org --password-stdin
 `;
 
+const WHY = `Usage: sluice why <id> [--json] [--socket PATH]
+
+The exact reason why a message waits (which limit, rule, breaker, schedule or order) and when it is tried next.
+
+Example:
+  sluice why FQZ3K1B2C4
+`;
+
+const ROUTE = `Usage: sluice route <sender> <recipient> [--account A] [--tenant T] [--listener L] [--client ADDRESS]
+                    [--lane immediate|bulk] [--tag WORD]... [--header "Name: value"]... [--json] [--socket PATH]
+
+Which route, pool, limits and host mail would get. Nothing is sent.
+
+Example:
+  sluice route app@example.org someone@example.net --tag newsletter
+`;
+
+const DESTINATIONS = `Usage: sluice destinations [--limit N] [--json] [--socket PATH]
+
+Destinations with mail or connections, the longest queue first: lanes, connections, hosts with their last replies,
+limits, and what mail waits for. 50 unless --limit says otherwise, 0 is all. --json: one object a line.
+
+Example:
+  sluice destinations --limit 10
+`;
+
+const SELECTORS = `  --domain D     recipient domain; .example.org for all below it
+  --tenant T     whose mail it is
+  --pool P       egress pool or upstream group it would go by
+  --campaign C   a tag of it
+  --reason TEXT  for the log and for whoever looks later
+  --json         one JSON object a line
+  Several narrow it down: all must fit.
+`;
+
+const SUSPEND = `Usage: sluice suspend --domain D|--tenant T|--pool P|--campaign C [--for 2h] [--reason TEXT] [--json]
+
+Keeps mail from being tried, for a time or until it is resumed. New mail is taken and waits. Kept over restarts.
+
+${SELECTORS}
+Example:
+  sluice suspend --domain example.net --for 30m --reason "asked to by their postmaster"
+`;
+
+const RESUME = `Usage: sluice resume <order>|all|--domain D|--tenant T|--pool P|--campaign C [--json]
+
+Takes back what \`sluice suspend\` or \`sluice reroute\` said, by the id of the order or by whom it concerns. What waited
+is tried at once.
+
+Example:
+  sluice resume --domain example.net
+`;
+
+const REROUTE = `Usage: sluice reroute --to TARGET --domain D|--tenant T|--pool P|--campaign C [--for 2h] [--json]
+
+Sends mail, queued and new, another way than its route says: upstream/NAME, mx, host/NAME:PORT or discard.
+
+${SELECTORS}
+Example:
+  sluice reroute --domain example.net --to upstream/ses --for 6h
+`;
+
+const BOUNCE = `Usage: sluice bounce --domain D|--tenant T|--pool P|--campaign C [--reason TEXT] [--json]
+
+Gives up queued mail; its senders are told.
+
+${SELECTORS}
+Example:
+  sluice bounce --campaign spring --reason "sent by mistake"
+`;
+
+const ORDERS = `Usage: sluice orders [--json]
+
+What is suspended or rerouted now, by whom and until when.
+
+Example:
+  sluice orders
+`;
+
+const SUPPRESSION = `Usage: sluice suppression list [--tenant T] [--json]
+       sluice suppression add <address> [--tenant T] [--for 90d] [--reason WORD]
+       sluice suppression remove <address> [--tenant T]
+       sluice suppression import <file> [--tenant T] [--for 90d] [--reason WORD]
+
+Addresses that get no mail of a tenant (without --tenant: of nobody in particular). A file has one address a line; - is
+standard input.
+
+Example:
+  sluice suppression add someone@example.net --tenant shop --reason complaint
+`;
+
 const COMMANDS: ReadonlyMap<string, string> = new Map([
   ['start', START],
   ['check', CHECK],
@@ -105,6 +203,15 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
   ['queue', QUEUE],
   ['dkim', DKIM],
   ['user', USER],
+  ['why', WHY],
+  ['route', ROUTE],
+  ['destinations', DESTINATIONS],
+  ['suspend', SUSPEND],
+  ['resume', RESUME],
+  ['reroute', REROUTE],
+  ['bounce', BOUNCE],
+  ['orders', ORDERS],
+  ['suppression', SUPPRESSION],
 ]);
 
 /** The help of a command, or the general one for anything else. */

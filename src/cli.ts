@@ -13,7 +13,6 @@ import {
   EX_NOINPUT,
   EX_OK,
   EX_SOFTWARE,
-  EX_UNAVAILABLE,
   EX_USAGE,
   expectArguments,
   parse,
@@ -21,47 +20,23 @@ import {
   UsageError,
   wholeNumber,
 } from './cli-command.js';
+import { withEngine } from './cli-engine.js';
 import { COMMAND_NAMES, helpOf } from './cli-help.js';
 import { messageLines, QUEUE_HEADING, queueLine, statusLines } from './cli-tables.js';
 import { loadProcessSettings } from './config/load-settings.js';
-import { ControlClient } from './control/control-client.js';
+import type { ControlClient } from './control/control-client.js';
 import { MAX_PAGE } from './control/control-protocol.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { generateDkimKey } from './message/dkim/dkim-generate.js';
-import { connectUnix } from './net/unix-socket.js';
 import { VERSION } from './version.js';
 
 const DEFAULT_LIMIT = 100;
-
-/** Runs `use` on a connection to the engine. */
-async function withEngine(
-  socket: string | undefined,
-  use: (client: ControlClient) => Promise<number>,
-): Promise<number> {
-  const path = socket ?? loadProcessSettings().settings.controlSocket;
-  let client: ControlClient;
-  try {
-    client = new ControlClient(await connectUnix(path));
-  } catch (thrown) {
-    complain(`no engine is running here: ${messageOf(thrown)}`);
-    complain('start it with `sluice start`, or name its socket with SLUICE_CONTROL_SOCKET or --socket');
-    return EX_UNAVAILABLE;
-  }
-  try {
-    return await use(client);
-  } catch (thrown) {
-    complain(messageOf(thrown));
-    return EX_UNAVAILABLE;
-  } finally {
-    client.close();
-  }
-}
 
 async function status(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args, { json: { type: 'boolean' }, socket: { type: 'string' } });
   expectArguments(positionals, []);
   return withEngine(values.socket, async (client) => {
-    const state = await client.status();
+    const state = await client.ask({ command: 'status' });
     if (values.json === true) print(JSON.stringify(state));
     else for (const line of statusLines(state, Date.now())) print(line);
     return EX_OK;
@@ -73,7 +48,7 @@ async function listQueue(client: ControlClient, limit: number, json: boolean): P
   let shown = 0;
   for (;;) {
     const wanted = limit === 0 ? MAX_PAGE : Math.min(MAX_PAGE, limit - shown);
-    const page = wanted === 0 ? [] : await client.list(after, wanted);
+    const page = wanted === 0 ? [] : await client.ask({ command: 'list', after, limit: wanted });
     if (!json && shown === 0 && page.length > 0) print(QUEUE_HEADING);
     for (const entry of page) print(json ? JSON.stringify(entry) : queueLine(entry, Date.now()));
     shown += page.length;
@@ -81,7 +56,7 @@ async function listQueue(client: ControlClient, limit: number, json: boolean): P
     if (page.length < wanted || wanted === 0) break;
   }
   if (!json && shown === 0) print('the queue is empty');
-  if (!json && limit > 0 && shown === limit && (await client.list(after, 1)).length > 0) {
+  if (!json && limit > 0 && shown === limit && (await client.ask({ command: 'list', after, limit: 1 })).length > 0) {
     print(`there are more; --limit 0 shows all`);
   }
   return EX_OK;
@@ -114,14 +89,14 @@ async function queue(args: readonly string[]): Promise<number> {
   const target = id.toLowerCase() === 'all' ? 'all' : id.toUpperCase();
   return withEngine(values.socket, async (client) => {
     if (action === 'show') {
-      const message = await client.show(target);
+      const message = await client.ask({ command: 'show', id: target });
       if (message !== null) {
         if (json) print(JSON.stringify(message));
         else for (const line of messageLines(message, Date.now())) print(line);
         return EX_OK;
       }
     } else {
-      const changed = await client.change(action, target);
+      const changed = await client.ask({ command: action, id: target });
       if (changed > 0 || target === 'all') {
         print(
           json ? JSON.stringify({ changed }) : `${changed} ${changed === 1 ? 'message' : 'messages'} ${DONE[action]}`,
@@ -193,6 +168,20 @@ async function run(args: readonly string[]): Promise<number | undefined> {
       return dkim(rest);
     case 'user':
       return (await import('./cli-user.js')).user(rest);
+    case 'why':
+      return (await import('./cli-explain.js')).why(rest);
+    case 'route':
+      return (await import('./cli-explain.js')).route(rest);
+    case 'destinations':
+      return (await import('./cli-explain.js')).destinations(rest);
+    case 'suspend':
+    case 'resume':
+    case 'reroute':
+    case 'bounce':
+    case 'orders':
+      return (await import('./cli-orders.js')).orders(first, rest);
+    case 'suppression':
+      return (await import('./cli-suppression.js')).suppression(rest);
     default:
       throw new UsageError(`"${first}" is not a command; there are ${COMMAND_NAMES.join(', ')}`);
   }

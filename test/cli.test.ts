@@ -3,9 +3,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { COMMAND_NAMES } from '../src/cli-help.js';
 import { serveControl } from '../src/control/control-socket.js';
 import type { EngineControl, MessageDetail, QueueEntry } from '../src/control/engine-control.js';
 import { listenUnix, type UnixListener } from '../src/net/unix-socket.js';
+import { FakeBrain } from './helpers/fake-control.js';
 
 const CLI = join(process.cwd(), 'dist/src/cli.js');
 
@@ -46,8 +48,8 @@ describe('sluice', () => {
     expect(version).toEqual({ code: 0, out: `${JSON.parse(readFileSync('package.json', 'utf8')).version}\n`, err: '' });
     const general = await sluice(['--help']);
     expect(general.code).toBe(0);
-    for (const command of ['start', 'check', 'status', 'queue', 'dkim', 'user']) {
-      expect(general.out).toContain(`  ${command}`);
+    for (const command of COMMAND_NAMES) {
+      expect(general.out).toMatch(new RegExp(`^ {2}.*\\b${command}\\b`, 'm'));
       const help = await sluice([command, '--help']);
       expect(help.code, command).toBe(0);
       expect(help.out).toMatch(/^Usage: sluice /);
@@ -141,7 +143,7 @@ function entry(number: number): QueueEntry {
   };
 }
 
-class FakeEngine implements EngineControl {
+class FakeEngine extends FakeBrain implements EngineControl {
   readonly calls: string[] = [];
   readonly entries: QueueEntry[] = Array.from({ length: 2500 }, (_, number) => entry(number));
 
@@ -260,5 +262,120 @@ describe('sluice queue and status', () => {
     expect(out).toMatch(/^sluice 1\.2\.3, process 42, up 60s\nqueued 2500\n/);
     const json = await sluice(['status', '--json'], { SLUICE_CONTROL_SOCKET: 'other.sock' });
     expect(JSON.parse(json.out)).toMatchObject({ pid: 42, queued: 2500 });
+  });
+});
+
+describe('sluice why, route, destinations and orders', () => {
+  let engine: FakeEngine;
+  beforeEach(async () => {
+    engine = new FakeEngine();
+    listener = await listenUnix(join(cwd, 'var/spool/control.sock'), (socket) => void serveControl(socket, engine));
+  });
+
+  it('say why a message waits', async () => {
+    const none = await sluice(['why', 'F9999']);
+    expect([none.code, none.err]).toEqual([66, expect.stringContaining('no message "F9999"')]);
+    engine.waiting = {
+      id: 'F1',
+      state: 'deferred',
+      lane: 'bulk',
+      tenant: 'acme',
+      attempts: 2,
+      nextAttempt: Date.now() + 600_000,
+      waits: [
+        {
+          recipients: ['a@b.example', 'c@b.example'],
+          destination: 'mx/b.example',
+          kind: 'schedule',
+          reason: '451 later\u001b[31m',
+          until: Date.now() + 600_000,
+        },
+      ],
+    };
+    const { code, out } = await sluice(['why', 'f1']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^id +F1\nstate +deferred, lane bulk, tenant acme, 2 attempts so far\nnext attempt +in 10m \(/);
+    expect(out).toContain(
+      'mx/b.example\n  for   <a@b.example> and 1 more\n  waits (schedule) 451 later\\u001b[31m, again in 10m',
+    );
+    expect(JSON.parse((await sluice(['why', 'F1', '--json'])).out)).toEqual(engine.waiting);
+  });
+
+  it('show the way of mail without sending any', async () => {
+    const { code, out } = await sluice(['route', '<a@b.example>', 'c@d.example', '--tenant', 'acme']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/route +newsletters\ndestination +upstream\/ses\nlane +bulk\ntenant +acme\negress pool +warm/);
+    expect(out).toContain(
+      '  ses.example 192.0.2.1:587, TLS required\n  messages 100 a minute\n  waits (rate) site\\u001b[31m',
+    );
+    const json = await sluice(['route', '', 'c@d.example', '--json', '--tag', 'x', '--tag', 'y', '--header', 'X-A: b']);
+    expect(JSON.parse(json.out)).toMatchObject({ sender: '', recipient: 'c@d.example', destination: 'upstream/ses' });
+    expect(engine.asked.at(-1)).toMatchObject(['route', { tags: ['x', 'y'], fields: { 'x-a': 'b' } }]);
+    expect((await sluice(['route', 'a@b.example', 'nowhere'])).code).toBe(64);
+    expect((await sluice(['route', 'a@b.example', 'c@d.example', '--header', 'x'])).code).toBe(64);
+  });
+
+  it('list destinations, the longest queue first', async () => {
+    engine.places = Array.from({ length: 1200 }, (_, number) => ({
+      destination: `mx/d${String(number).padStart(4, '0')}.example`,
+      site: '',
+      queued: { immediate: 0, bulk: number, deferred: 0 },
+      cold: 0,
+      connections: 1,
+      hosts: [{ name: 'mx.example', state: 'open' }],
+      limits: {},
+      waits: [],
+    }));
+    const { out } = await sluice(['destinations', '--limit', '2']);
+    expect(out).toMatch(/^mx\/d1199\.example: 0 immediate, 1199 bulk, .*\n {2}name mx\.example, state open\nmx\/d1198/);
+    expect(out).toContain('there are 1198 more');
+    const json = await sluice(['destinations', '--limit', '0', '--json']);
+    expect(json.out.split('\n')).toHaveLength(1201);
+  });
+
+  it('suspend, reroute, show and resume', async () => {
+    const { code, out } = await sluice(['suspend', '--domain', '*.Example.ORG', '--for', '2h', '--reason', 'asked to']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^o1 {2}suspended for 2h more, by operator {2}domain \.example\.org: asked to\n$/);
+    await sluice(['reroute', '--tenant', 'acme', '--to', 'upstream/ses']);
+    const all = await sluice(['orders', '--json']);
+    expect(
+      all.out
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => (JSON.parse(line) as { to: string }).to),
+    ).toEqual(['', 'upstream/ses']);
+    expect((await sluice(['resume', 'o1'])).out).toContain('o1');
+    expect((await sluice(['resume', 'o1'])).code).toBe(66);
+    expect((await sluice(['resume', 'all'])).code).toBe(0);
+    expect((await sluice(['orders'])).out).toBe('there are no orders\n');
+    expect((await sluice(['bounce', '--campaign', 'spring'])).out).toBe('3 messages bounced\n');
+  });
+
+  it.each([
+    [['suspend'], 'say whose mail'],
+    [['bounce', '--reason', 'x'], 'say whose mail'],
+    [['reroute', '--tenant', 'x'], '--to'],
+    [['resume'], 'give the id'],
+    [['resume', 'o1', '--tenant', 'x'], 'give the id'],
+    [['suspend', '--tenant', 'x', '--for', 'ever'], 'is not a time'],
+    [['suppression', 'frob'], 'not an action'],
+    [['suppression', 'add'], '<address> is missing'],
+  ])('%j is wrong use', async (args, words) => {
+    const { code, err } = await sluice(args);
+    expect(code).toBe(64);
+    expect(err).toContain(words);
+  });
+
+  it('keep the suppression list', async () => {
+    expect((await sluice(['suppression', 'list'])).out).toBe('the list is empty\n');
+    expect((await sluice(['suppression', 'add', 'a@b.example', '--tenant', 'acme', '--for', '30d'])).code).toBe(0);
+    expect(engine.asked.at(-1)).toEqual(['suppress', 'acme', 'a@b.example', 'operator', 30 * 86_400_000]);
+    expect((await sluice(['suppression', 'remove', 'nobody@example.org'])).code).toBe(66);
+    writeFileSync(join(cwd, 'list'), '# addresses\na@b.example\n\n c@d.example \n');
+    expect((await sluice(['suppression', 'import', 'list'])).out).toBe('2 addresses are on the list\n');
+    expect((await sluice(['suppression', 'import', 'absent'])).code).toBe(66);
+    engine.suppressed = [{ tenant: '', address: 'a@b.example', reason: 'complaint', since: 1, until: 0 }];
+    expect((await sluice(['suppression', 'list'])).out).toBe('a@b.example  complaint, for good\n');
   });
 });

@@ -98,7 +98,7 @@ export class EngineProcess {
     const client = new ControlClient(connect(this.control));
     const timer = setTimeout(() => client.close(), 5_000);
     try {
-      return await client.status();
+      return await client.ask({ command: 'status' });
     } catch {
       return undefined;
     } finally {

@@ -6,11 +6,42 @@
  */
 import type { Duplex } from 'node:stream';
 import type { ControlRequest, ControlResponse } from './control-protocol.js';
-import type { EngineStatus, MessageDetail, QueueEntry } from './engine-control.js';
+import type {
+  DestinationReport,
+  EngineStatus,
+  MessageDetail,
+  OrderReport,
+  QueueEntry,
+  RouteReport,
+  SuppressionReport,
+  WhyReport,
+} from './engine-control.js';
 
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** How long the engine may take for an answer, ms: the whole queue may be on disk. */
 const PATIENCE = 60_000;
+
+/** What is answered to each command; numbers are of messages or entries concerned. */
+interface Answers {
+  status: EngineStatus;
+  list: QueueEntry[];
+  show: MessageDetail | null;
+  why: WhyReport | null;
+  retry: number;
+  hold: number;
+  release: number;
+  delete: number;
+  route: RouteReport;
+  destinations: DestinationReport[];
+  orders: OrderReport[];
+  suspend: OrderReport;
+  reroute: OrderReport;
+  resume: OrderReport[];
+  bounce: number;
+  suppressions: SuppressionReport[];
+  suppress: number;
+  unsuppress: number;
+}
 
 export class ControlClient {
   private readonly stream: Duplex;
@@ -26,26 +57,12 @@ export class ControlClient {
     stream.on('close', () => this.fail('the engine closed the connection'));
   }
 
-  status(): Promise<EngineStatus> {
-    return this.request({ command: 'status' }) as Promise<EngineStatus>;
-  }
-
-  /** One page, oldest first, after the id `after`. */
-  list(after: string, limit: number): Promise<QueueEntry[]> {
-    return this.request({ command: 'list', after, limit }) as Promise<QueueEntry[]>;
-  }
-
-  /** null: there is no such message. */
-  show(id: string): Promise<MessageDetail | null> {
-    return this.request({
-      command: 'show',
-      id,
-    }) as Promise<MessageDetail | null>;
-  }
-
-  /** How many messages it changed. */
-  change(command: 'retry' | 'hold' | 'release' | 'delete', id: string): Promise<number> {
-    return this.request({ command, id }) as Promise<number>;
+  /**
+   * Asks, and gives what was answered: for each command what EngineControl gives, null where that is undefined. Rejects
+   * with what the engine said.
+   */
+  ask<C extends ControlRequest['command']>(request: ControlRequest & { readonly command: C }): Promise<Answers[C]> {
+    return this.request(request) as Promise<Answers[C]>;
   }
 
   close(): void {

@@ -6,8 +6,9 @@
  * It knows streams only: whoever listens hands them in.
  */
 import type { Duplex } from 'node:stream';
-import { type ControlRequest, type ControlResponse, MAX_REQUEST, parseRequest } from './control-protocol.js';
+import { type ControlRequest, type ControlResponse, MAX_REQUEST } from './control-protocol.js';
 import type { EngineControl } from './engine-control.js';
+import { parseRequest } from './parse-request.js';
 
 const LINE_END = 10;
 
@@ -19,6 +20,8 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return control.list(request.after, request.limit);
     case 'show':
       return (await control.show(request.id)) ?? null;
+    case 'why':
+      return (await control.why(request.id)) ?? null;
     case 'retry':
       return control.retry(request.id);
     case 'hold':
@@ -27,6 +30,26 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return control.release(request.id);
     case 'delete':
       return control.remove(request.id);
+    case 'route':
+      return control.route(request);
+    case 'destinations':
+      return control.destinations(request.after, request.limit);
+    case 'orders':
+      return control.orders();
+    case 'suspend':
+      return control.suspend(request.selector, request.reason, request.forMs);
+    case 'reroute':
+      return control.reroute(request.selector, request.to, request.reason, request.forMs);
+    case 'resume':
+      return control.resume(request.order, request.selector);
+    case 'bounce':
+      return control.bounce(request.selector, request.reason);
+    case 'suppressions':
+      return control.suppressions(request.tenant, request.after, request.limit);
+    case 'suppress':
+      return control.suppress(request.tenant, request.address, request.reason, request.forMs);
+    case 'unsuppress':
+      return control.unsuppress(request.tenant, request.address);
   }
 }
 

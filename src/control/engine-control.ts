@@ -83,6 +83,20 @@ export interface WhyReport {
   readonly waits: readonly WaitReport[];
 }
 
+/** Mail to be asked about; '' and empty: not said. */
+export interface RouteQuestion {
+  readonly sender: string;
+  readonly recipient: string;
+  readonly account: string;
+  readonly tenant: string;
+  readonly listener: string;
+  readonly client: string;
+  readonly lane: string;
+  readonly tags: readonly string[];
+  /** Header fields by name in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 /** What would become of mail: nothing is sent. */
 export interface RouteReport {
   readonly sender: string;
@@ -126,13 +140,24 @@ export interface MailSelector {
   readonly campaign: string;
 }
 
-export interface SuspensionReport {
+/** A suspension, or (`to` not '') a way that mail goes instead of its route's. */
+export interface OrderReport {
   readonly id: string;
+  readonly to: string;
   readonly selector: MailSelector;
   readonly reason: string;
   readonly since: number;
   readonly until: number;
   readonly by: 'operator' | 'rule';
+}
+
+export interface SuppressionReport {
+  readonly tenant: string;
+  readonly address: string;
+  readonly reason: string;
+  readonly since: number;
+  /** 0: without an end. */
+  readonly until: number;
 }
 
 export interface EngineControl {
@@ -146,4 +171,20 @@ export interface EngineControl {
   release(id: string): Promise<number>;
   /** Deletes without a notification. */
   remove(id: string): Promise<number>;
+  /** Why a message waits, and for what. */
+  why(id: string): Promise<WhyReport | undefined>;
+  route(question: RouteQuestion): Promise<RouteReport>;
+  /** A page in order of their names, after the given one. */
+  destinations(after: string, limit: number): DestinationReport[];
+  orders(): OrderReport[];
+  /** `forMs`: how long, 0 without an end. Rejects with words on what cannot be. */
+  suspend(selector: MailSelector, reason: string, forMs: number): Promise<OrderReport>;
+  reroute(selector: MailSelector, to: string, reason: string, forMs: number): Promise<OrderReport>;
+  /** Takes back orders: by id, `all`, or ('' given) of that selector. Those taken back. */
+  resume(order: string, selector: MailSelector): Promise<OrderReport[]>;
+  /** Fails all queued mail that the selector concerns, with notifications. The number of messages. */
+  bounce(selector: MailSelector, reason: string): Promise<number>;
+  suppressions(tenant: string, after: string, limit: number): Promise<SuppressionReport[]>;
+  suppress(tenant: string, address: string, reason: string, forMs: number): Promise<number>;
+  unsuppress(tenant: string, address: string): Promise<number>;
 }

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ControlClient } from '../../src/control/control-client.js';
-import { MAX_REQUEST, parseRequest } from '../../src/control/control-protocol.js';
+import { MAX_REQUEST } from '../../src/control/control-protocol.js';
 import { serveControl } from '../../src/control/control-socket.js';
 import type { EngineControl, QueueEntry } from '../../src/control/engine-control.js';
+import { parseRequest } from '../../src/control/parse-request.js';
 import { connectUnix, listenUnix, type UnixListener } from '../../src/net/unix-socket.js';
+import { FakeBrain } from '../helpers/fake-control.js';
 
 const entry: QueueEntry = {
   id: 'F1',
@@ -22,7 +24,7 @@ const entry: QueueEntry = {
   reason: '451 "later"\n',
 };
 const calls: string[] = [];
-const control: EngineControl = {
+const control: EngineControl = Object.assign(new FakeBrain(), {
   status: () => ({
     version: '1',
     pid: 1,
@@ -37,18 +39,18 @@ const control: EngineControl = {
     upstreamConnections: 8,
     tls: { clientsFailed: 9, secured: 10, clear: 11, failed: 12, policyFailures: 13, certificateExpires: 14 },
   }),
-  list: async (after, limit) => {
+  list: async (after: string, limit: number) => {
     calls.push(`list ${after} ${limit}`);
     return [entry];
   },
-  show: async (id) => (id === 'F1' ? { ...entry, clientAddress: '::1', helo: 'h', recipientDetails: [] } : undefined),
-  retry: async (id) => calls.push(`retry ${id}`) + 1,
-  hold: async (id) => Math.min(1, calls.push(`hold ${id}`)),
-  release: async (id) => Math.min(1, calls.push(`release ${id}`)),
+  show: async (id: string) => (id === 'F1' ? { ...entry, clientAddress: '::1', helo: 'h', recipientDetails: [] } : undefined),
+  retry: async (id: string) => calls.push(`retry ${id}`) + 1,
+  hold: async (id: string) => Math.min(1, calls.push(`hold ${id}`)),
+  release: async (id: string) => Math.min(1, calls.push(`release ${id}`)),
   remove: async () => {
     throw new Error('the spool is closed');
   },
-};
+});
 
 let dir: string;
 let listener: UnixListener | undefined;
@@ -88,21 +90,21 @@ describe('the control socket', () => {
     const path = join(dir, 'control.sock');
     await serve(path);
     const client = new ControlClient(await connectUnix(path));
-    expect(await client.status()).toEqual(control.status());
-    expect(await client.list('F0', 10)).toEqual([entry]);
-    expect(await client.show('F1')).toMatchObject({
+    expect(await client.ask({ command: 'status' })).toEqual(control.status());
+    expect(await client.ask({ command: 'list', after: 'F0', limit: 10 })).toEqual([entry]);
+    expect(await client.ask({ command: 'show', id: 'F1' })).toMatchObject({
       id: 'F1',
       clientAddress: '::1',
     });
-    expect(await client.show('F2')).toBeNull();
-    expect(await client.change('retry', 'all')).toBe(3);
-    expect(await client.change('hold', 'F1')).toBe(1);
-    expect(await client.change('release', 'F1')).toBe(1);
-    await expect(client.change('delete', 'F1')).rejects.toThrow('the spool is closed');
-    expect(await client.change('hold', 'F2')).toBe(1);
+    expect(await client.ask({ command: 'show', id: 'F2' })).toBeNull();
+    expect(await client.ask({ command: 'retry', id: 'all' })).toBe(3);
+    expect(await client.ask({ command: 'hold', id: 'F1' })).toBe(1);
+    expect(await client.ask({ command: 'release', id: 'F1' })).toBe(1);
+    await expect(client.ask({ command: 'delete', id: 'F1' })).rejects.toThrow('the spool is closed');
+    expect(await client.ask({ command: 'hold', id: 'F2' })).toBe(1);
     expect(calls).toEqual(['list F0 10', 'retry all', 'hold F1', 'release F1', 'hold F2']);
     await listener?.close();
-    await expect(client.status()).rejects.toThrow(/closed/);
+    await expect(client.ask({ command: 'status' })).rejects.toThrow(/closed/);
     client.close();
   });
 
@@ -166,7 +168,7 @@ describe('the control socket', () => {
     const path = join(deep, 'control.sock');
     await serve(path);
     const client = new ControlClient(await connectUnix(path));
-    expect((await client.status()).queued).toBe(5);
+    expect((await client.ask({ command: 'status' })).queued).toBe(5);
     client.close();
     await listener?.close();
     expect(() => statSync(path)).toThrow(/ENOENT/);

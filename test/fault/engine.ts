@@ -168,7 +168,7 @@ export class Engine {
     const path = this.options.environment['SLUICE_CONTROL_SOCKET'] ?? join(this.options.spool, 'control.sock');
     const client = new ControlClient(await connectUnix(path));
     try {
-      return await client.status();
+      return await client.ask({ command: 'status' });
     } finally {
       client.close();
     }

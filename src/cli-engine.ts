@@ -1,0 +1,32 @@
+/**
+ * How commands of `sluice` talk to the running engine.
+ */
+import { complain, EX_UNAVAILABLE } from './cli-command.js';
+import { loadProcessSettings } from './config/load-settings.js';
+import { ControlClient } from './control/control-client.js';
+import { messageOf } from './core/errors.js';
+import { connectUnix } from './net/unix-socket.js';
+
+/** Runs `use` on a connection to the engine; its exit code, EX_UNAVAILABLE where there is none or it says no. */
+export async function withEngine(
+  socket: string | undefined,
+  use: (client: ControlClient) => Promise<number>,
+): Promise<number> {
+  const path = socket ?? loadProcessSettings().settings.controlSocket;
+  let client: ControlClient;
+  try {
+    client = new ControlClient(await connectUnix(path));
+  } catch (thrown) {
+    complain(`no engine is running here: ${messageOf(thrown)}`);
+    complain('start it with `sluice start`, or name its socket with SLUICE_CONTROL_SOCKET or --socket');
+    return EX_UNAVAILABLE;
+  }
+  try {
+    return await use(client);
+  } catch (thrown) {
+    complain(messageOf(thrown));
+    return EX_UNAVAILABLE;
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The part of an engine's control plane that a test is not about: it remembers what it was asked and knows nothing.
+ */
+import type {
+  DestinationReport,
+  EngineControl,
+  MailSelector,
+  OrderReport,
+  RouteQuestion,
+  RouteReport,
+  SuppressionReport,
+  WhyReport,
+} from '../../src/control/engine-control.js';
+
+type Brain = Omit<EngineControl, 'status' | 'list' | 'show' | 'retry' | 'hold' | 'release' | 'remove'>;
+
+/** Fakes of the commands about routes, orders and suppression. `note` gets a line for each call. */
+export class FakeBrain implements Brain {
+  waiting: WhyReport | undefined;
+  places: DestinationReport[] = [];
+  standing: OrderReport[] = [];
+  suppressed: SuppressionReport[] = [];
+  readonly asked: unknown[] = [];
+
+  async why(id: string): Promise<WhyReport | undefined> {
+    this.asked.push(['why', id]);
+    return this.waiting;
+  }
+
+  async route(question: RouteQuestion): Promise<RouteReport> {
+    this.asked.push(['route', question]);
+    const { sender, recipient, tenant, lane } = question;
+    return {
+      sender,
+      recipient,
+      route: 'newsletters',
+      destination: 'upstream/ses',
+      egress: 'warm',
+      tenant,
+      lane: lane === '' ? 'bulk' : lane,
+      site: 'upstream ses',
+      hosts: [{ name: 'ses.example', address: '192.0.2.1', port: 587, tls: 'required' }],
+      limits: { messages: '100 a minute' },
+      waits: [{ kind: 'rate', reason: 'site\u001b[31m: 100 messages a minute', until: Date.now() + 5000 }],
+      problem: '',
+    };
+  }
+
+  destinations(after: string, limit: number): DestinationReport[] {
+    return this.places.filter(({ destination }) => destination > after).slice(0, limit);
+  }
+
+  orders(): OrderReport[] {
+    return this.standing;
+  }
+
+  async suspend(selector: MailSelector, reason: string, forMs: number): Promise<OrderReport> {
+    return this.order(selector, '', reason, forMs);
+  }
+
+  async reroute(selector: MailSelector, to: string, reason: string, forMs: number): Promise<OrderReport> {
+    return this.order(selector, to, reason, forMs);
+  }
+
+  async resume(order: string, selector: MailSelector): Promise<OrderReport[]> {
+    this.asked.push(['resume', order, selector]);
+    const gone = this.standing.filter(({ id }) => order === 'all' || id === order);
+    this.standing = this.standing.filter((one) => !gone.includes(one));
+    return gone;
+  }
+
+  async bounce(selector: MailSelector, reason: string): Promise<number> {
+    this.asked.push(['bounce', selector, reason]);
+    return 3;
+  }
+
+  async suppressions(_tenant: string, after: string, limit: number): Promise<SuppressionReport[]> {
+    return this.suppressed.filter(({ address }) => address > after).slice(0, limit);
+  }
+
+  async suppress(tenant: string, address: string, reason: string, forMs: number): Promise<number> {
+    this.asked.push(['suppress', tenant, address, reason, forMs]);
+    return 1;
+  }
+
+  async unsuppress(tenant: string, address: string): Promise<number> {
+    this.asked.push(['unsuppress', tenant, address]);
+    return address === 'nobody@example.org' ? 0 : 1;
+  }
+
+  private order(selector: MailSelector, to: string, reason: string, forMs: number): OrderReport {
+    const since = Date.now();
+    const order: OrderReport = {
+      id: `o${this.standing.length + 1}`,
+      to,
+      selector,
+      reason,
+      since,
+      until: forMs === 0 ? 0 : since + forMs,
+      by: 'operator',
+    };
+    this.standing.push(order);
+    return order;
+  }
+}
