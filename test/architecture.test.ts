@@ -30,7 +30,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['core'],
   control: [],
   // What an account may do has one shape, in the configuration file and in the answers of account sources.
-  config: ['core', 'message/header-rules', 'message/envelope', 'smtp/authentication', 'accounts/account-settings'],
+  // Shapes of tables stand with those who read them.
+  config: [
+    'core',
+    'message/header-rules',
+    'message/envelope',
+    'message/tenant',
+    'message/lane-settings',
+    'smtp/authentication',
+    'accounts/account-settings',
+    'accounts/canonical-text',
+  ],
   // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
   workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/account-limits'],
 };

@@ -43,7 +43,7 @@ const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
 const DOMAIN = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
 
 /** `ann@example.org`, `@example.org` or `@*.example.org` in lower case with A-labels, undefined when it is none of them. */
-function senderRight(text: string): string | undefined {
+export function addressPattern(text: string): string | undefined {
   const at = text.lastIndexOf('@');
   const [local, place] = [text.slice(0, at), text.slice(at + 1)];
   const below = at === 0 && place.startsWith('*.');
@@ -60,7 +60,7 @@ function certificateRight(text: string): string {
 }
 
 /** A text turned into its canonical form by `parse`, or refused with what is allowed. */
-function item<T>(allowed: string, parse: (text: string) => T | undefined) {
+export function item<T>(allowed: string, parse: (text: string) => T | undefined) {
   const error = `allowed: ${allowed}`;
   return z.string({ error }).transform((text, context): T => {
     const value = parse(text);
@@ -70,11 +70,12 @@ function item<T>(allowed: string, parse: (text: string) => T | undefined) {
   });
 }
 
-function listOf<T extends z.ZodType>(type: T, allowed: string) {
+export function listOf<T extends z.ZodType>(type: T, allowed: string) {
   return z.array(type, { error: `allowed: a list such as ${allowed}` }).max(MAX_ITEMS, `allowed: at most ${MAX_ITEMS}`);
 }
 
-const count = z
+/** A limit or weight. */
+export const count = z
   .int({ error: `allowed: a whole number from 1 to ${MAX_COUNT}` })
   .min(1, `allowed: a whole number from 1 to ${MAX_COUNT}`)
   .max(MAX_COUNT, `allowed: a whole number from 1 to ${MAX_COUNT}`)
@@ -85,10 +86,15 @@ export const accountName = item(`a name without spaces, at most ${MAX_NAME} char
   nameProblem(text) === '' ? canonicalName(text) : undefined,
 );
 
+/** What tags, tenants, routes and pools are called. */
+export const word = item('a word of letters, digits and . _ : - , at most 64', (text) =>
+  /^[\w.:-]{1,64}$/.test(text) ? text : undefined,
+);
+
 /** The keys of an account besides its name. */
 export const accountShape = {
   senders: listOf(
-    item('an address, "@domain", or "@*.domain" for all below it', senderRight),
+    item('an address, "@domain", or "@*.domain" for all below it', addressPattern),
     '["ann@example.org", "@example.org", "@*.example.org"]',
   ).optional(),
   messages_per_minute: count,
@@ -101,12 +107,7 @@ export const accountShape = {
   dkim: item('"domain/selector" of a signing key', (text) =>
     /^[^\s/]+\/[^\s/]+$/.test(text) ? text.toLowerCase() : undefined,
   ).optional(),
-  tags: listOf(
-    item('a word of letters, digits and . _ : - , at most 64', (text) =>
-      /^[\w.:-]{1,64}$/.test(text) ? text : undefined,
-    ),
-    '["newsletter"]',
-  ).optional(),
+  tags: listOf(word, '["newsletter"]').optional(),
   certificates: listOf(
     item('a SHA-256 fingerprint in hex, or a name of the certificate', (text) =>
       text.trim() === '' || text.length > MAX_NAME ? undefined : certificateRight(text.trim()),

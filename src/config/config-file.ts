@@ -11,11 +11,15 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { accountTable } from './account-table.js';
+import { lanesTable } from './lanes-table.js';
 import { nearestName } from './nearest-name.js';
+import { tenantTable } from './tenant-table.js';
 
 /** All tables of the file, by name. */
 const tables = {
   account: accountTable,
+  lanes: lanesTable,
+  tenant: tenantTable,
 };
 
 const schema = z.strictObject(tables);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfigFile, readConfigFile } from '../../src/config/config-file.js';
+import { DEFAULT_LANES } from '../../src/message/lane-settings.js';
 
 const parse = (text: string) => parseConfigFile(text, 'x.toml');
 
@@ -49,7 +50,7 @@ describe('the configuration file', () => {
         mechanisms: null,
       },
     ]);
-    expect(parse('')).toEqual({ account: [] });
+    expect(parse('')).toEqual({ account: [], lanes: DEFAULT_LANES, tenant: [] });
   });
 
   const bob = '[[account]]\nname = "bob"\n';
@@ -57,7 +58,7 @@ describe('the configuration file', () => {
     ['a = \n', /line 1, column \d+: not TOML/],
     [`${bob}${bob}lane = "x`, /line 5/],
     ['__proto__ = 1', /not TOML|__proto__/],
-    ['[[acount]]\nname = "x"', 'acount: unknown table; did you mean account? allowed: account'],
+    ['[[acount]]\nname = "x"', 'acount: unknown table; did you mean account? allowed: account, '],
     ['[account]\nname = "x"', 'account: {"name":"x"} is not allowed; allowed: tables of accounts, [[account]]'],
     [
       `${bob}mesages_per_hour = 1`,
@@ -102,7 +103,7 @@ describe('the configuration file', () => {
   });
 
   it('is read from a path, and is empty without one', () => {
-    expect(readConfigFile('')).toEqual({ account: [] });
+    expect(readConfigFile('')).toEqual(parse(''));
     const dir = mkdtempSync(join(tmpdir(), 'sluice-config-'));
     try {
       writeFileSync(join(dir, 'a.toml'), bob);

@@ -1,0 +1,31 @@
+/**
+ * What tables of the configuration file have in common: unknown keys named with those allowed, names given once.
+ */
+import { z } from 'zod';
+
+/** One table of `[[name]]`: its keys and no others. */
+export function tableOf<S extends z.ZodRawShape>(name: string, shape: S) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `allowed: ${Object.keys(shape).join(', ')}`
+        : `allowed: a table of its own, [[${name}]]`,
+  });
+}
+
+/** A check for `superRefine`: each name once; '' is no name. */
+export function once(table: string) {
+  return (items: readonly { readonly name: string }[], context: z.RefinementCtx): void => {
+    const seen = new Map<string, number>();
+    items.forEach(({ name }, index) => {
+      const before = name === '' ? undefined : seen.get(name);
+      if (before === undefined) seen.set(name, index);
+      else
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'name'],
+          message: `allowed: once; ${table}[${before + 1}] has it already`,
+        });
+    });
+  };
+}
