@@ -20,6 +20,7 @@ export const eximRelay: RelayDriver = {
     return process.getuid?.() === 0 ? undefined : 'exim must be started by root';
   },
   unfit(need: Need) {
+    if (need === 'lanes') return 'knows no lanes';
     if (need === 'rsa' || need === 'ed25519') return 'is measured without signing only';
     if (need === 'tls' || need === 'tls-out') return 'is measured without TLS only';
     return need === 'idle' ? 'runs one process per connection' : undefined;

@@ -57,6 +57,7 @@ export const postfixRelay: RelayDriver = {
     return process.getuid?.() === 0 ? undefined : 'postfix must be started by root';
   },
   unfit(need: Need) {
+    if (need === 'lanes') return 'knows no lanes';
     if (need === 'rsa' && !commandExists('opendkim')) return 'opendkim is not installed: run native-bench/install.sh';
     if (need === 'ed25519') return 'is compared with OpenDKIM by RSA only';
     if (need === 'idle') return 'runs one process per connection, 100 at most by default';

@@ -28,15 +28,20 @@ export function sluiceRelay(
     name,
     missing: () => (existsSync(entry) ? undefined : `${entry} is missing: run npm run build`),
     unfit(need: Need) {
+      if (need === 'lanes') return existsSync(join(folder, 'dist/src/queue/lanes.js')) ? undefined : 'knows no lanes';
       const speaks = need !== 'tls' && need !== 'tls-out' ? true : knowsSetting(folder, 'SLUICE_TLS_CERT');
       return speaks ? undefined : 'is of a time before TLS';
     },
     async start(options: RelayStart): Promise<RunningRelay> {
       mkdirSync(options.directory, { recursive: true });
       const port = await freePort();
+      const immediatePort = options.lanes === true ? await freePort() : undefined;
       const log = join(options.directory, `sluice-${port}.log`);
       const environment: Record<string, string> = {
-        SLUICE_LISTEN: `smtp://127.0.0.1:${port}`,
+        SLUICE_LISTEN:
+          immediatePort === undefined
+            ? `smtp://127.0.0.1:${port}`
+            : `smtp://127.0.0.1:${port}?lane=bulk,smtp://127.0.0.1:${immediatePort}?lane=immediate`,
         SLUICE_UPSTREAM: `smtp://127.0.0.1:${options.sinkPort}?pool=50${options.tlsOut ? '&tls=required&verify=no' : ''}`,
         SLUICE_SPOOL_DIR: join(options.directory, 'spool'),
         SLUICE_HOSTNAME: 'sluice.bench.example',
@@ -70,7 +75,13 @@ export function sluiceRelay(
         await sleep(10);
       }
       const startMilliseconds = performance.now() - began;
-      return { port, startMilliseconds, mainPid: child.pid, stop: () => child.stop(60_000) };
+      return {
+        port,
+        ...(immediatePort === undefined ? {} : { immediatePort }),
+        startMilliseconds,
+        mainPid: child.pid,
+        stop: () => child.stop(60_000),
+      };
     },
   };
 }

@@ -42,12 +42,16 @@ export interface RelayStart {
   readonly holdDeferred?: boolean;
   /** That many client connections at once must be allowed, from one address. */
   readonly clientConnections?: number;
+  /** A second listener is for immediate mail, the first for bulk. */
+  readonly lanes?: boolean;
   /** Words put in front of the command (strace, for the count of flushes). */
   readonly prefix?: readonly string[];
 }
 
 export interface RunningRelay {
   readonly port: number;
+  /** With `lanes`. */
+  readonly immediatePort?: number;
   /** Milliseconds from the start of the process to the point where it was ready. */
   readonly startMilliseconds: number;
   /** The process whose main thread must stay free; absent where a relay has no such thread. */
@@ -56,7 +60,7 @@ export interface RunningRelay {
 }
 
 /** What a scenario asks of a relay beyond plain relaying. */
-export type Need = 'rsa' | 'ed25519' | 'idle' | 'durable' | 'restart' | 'tls' | 'tls-out';
+export type Need = 'rsa' | 'ed25519' | 'idle' | 'durable' | 'restart' | 'tls' | 'tls-out' | 'lanes';
 
 export interface RelayDriver {
   readonly name: string;

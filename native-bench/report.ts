@@ -26,6 +26,7 @@ const titles: Record<FigureName, string> = {
   startRssMb: 'RSS MB',
   startAnonMb: 'anonymous MB',
   growthMb: 'growth MB',
+  bulkPerSecond: 'bulk/s',
   quietP99Ms: 'p99 without',
   p99Ratio: 'x without',
   quietAcceptP99Ms: 'accept p99 without',

@@ -25,6 +25,7 @@ export const figureNames = [
   'startRssMb',
   'startAnonMb',
   'growthMb',
+  'bulkPerSecond',
   'quietP99Ms',
   'p99Ratio',
   'quietAcceptP99Ms',

@@ -26,6 +26,8 @@ export interface Plan {
   readonly backlogMessages: number;
   readonly startUpMessages: number;
   readonly bigMessages: number;
+  /** Backlog of bulk beside which immediate mail is measured. */
+  readonly bulkMessages: number;
   /** Count flushes, in a short separate run under strace. */
   readonly flushes: boolean;
 }

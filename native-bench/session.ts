@@ -27,6 +27,8 @@ export interface Load {
   readonly resume?: boolean;
   /** AUTH PLAIN with `user:password`. */
   readonly auth?: string;
+  /** By the relay's listener for this lane; bulk where absent. */
+  readonly lane?: 'immediate';
   /** No messages: each connection ends after its TLS handshake; count, seconds and rate are of those. */
   readonly handshakes?: boolean;
 }
@@ -124,7 +126,8 @@ export class Session {
     if (this.usedIds > this.ledger.capacity) throw new Error('the ledger of this run is too small');
     const source = new Child([
       programPath('source'),
-      ...['--port', String(this.relay.port), '--ledger', this.ledger.path, '--first-id', String(first)],
+      ...['--port', String(load.lane === undefined ? this.relay.port : this.relay.immediatePort)],
+      ...['--ledger', this.ledger.path, '--first-id', String(first)],
       ...['--connections', String(load.connections ?? 50), '--size', String(load.size ?? 10_240)],
       ...['--count', String(room)],
       ...(load.seconds === undefined ? [] : ['--seconds', String(load.seconds)]),
@@ -202,6 +205,12 @@ export class Session {
     // The relay's last outcomes may still be under way; duplicates would show now.
     await sleep(100);
     return this.ledger.summary(source.first, source.length);
+  }
+
+  /** Messages accepted by the relay that have not arrived. */
+  waiting(): number {
+    const { accepted, delivered } = this.ledger.counters();
+    return accepted - delivered;
   }
 
   /** Waits until the sink has answered `count` recipients with 451, or has not done so for `stallMs`. */

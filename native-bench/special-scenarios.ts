@@ -161,6 +161,7 @@ export function planOf(options: { quick: boolean; seconds?: number; messages?: n
     backlogMessages: quick ? 2_000 : 100_000,
     startUpMessages: quick ? 10_000 : 1_000_000,
     bigMessages: quick ? 3 : 20,
+    bulkMessages: quick ? 10_000 : 500_000,
     flushes,
   };
 }
