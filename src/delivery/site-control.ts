@@ -15,22 +15,24 @@ import type { SiteHost } from './site.js';
 export interface SiteControl {
   /** As shown: `google.com`, `upstream ses`. */
   readonly site: string;
-  /** Connections being made and made, counted by the pools that share this. */
+  /** Connections being made and made of the pools that share this, which count them here. */
   connections: number;
   /** Most connections now over all pools that share this; Infinity: only the hosts' own limits count. */
   connectionLimit(now: number): number;
   /** Messages on one connection and recipients in one transaction at most; 0: as elsewhere. */
   readonly maxMessages: number;
   readonly maxRecipients: number;
-  /** May a connection be begun. `source`: name of the egress source, '' without. */
+  /** May a connection be begun; each that may ends with connectFailed or closed. `source`: of the egress, '' without. */
   admitConnection(host: SiteHost, source: string, now: number): Wait | null;
   /** May this job go now, by messages, recipients, bytes, tenant. */
   admitJob(job: DeliveryJob, source: string, now: number): Wait | null;
-  /** What admitJob booked did not go. */
+  /** What admitJob booked at `now` did not go. */
   refund(job: DeliveryJob, source: string, now: number): void;
-  /** A connection became usable after `ms`, or did not. */
+  /** A connection became usable after `ms`, or did not: then it is over. `reason` with the host's reply, if it gave one. */
   connected(host: SiteHost, source: string, ms: number, now: number): void;
   connectFailed(host: SiteHost, source: string, reason: string, now: number): void;
+  /** A connection that had become usable is over. */
+  closed(host: SiteHost, source: string, now: number): void;
   /** A transaction ended: verdicts parallel to its recipients; `ms` from MAIL to the last reply. */
   finished(
     job: DeliveryJob,
@@ -74,6 +76,8 @@ export class OpenSite implements SiteControl {
   connected(): void {}
 
   connectFailed(): void {}
+
+  closed(): void {}
 
   finished(): void {}
 
