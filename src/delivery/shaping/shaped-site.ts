@@ -217,8 +217,7 @@ export class ShapedSite implements SiteControl {
     if (action === 'pause_site') {
       if (this.pause.begin(`site ${this.site} is paused (${reason})`, now + ms)) this.tell(action, at, '', ms, reason);
     } else if (action === 'suspend_tenant' && tenant !== '') {
-      this.environment.actions.suspendTenant(tenant, ms, reason, now);
-      this.tell(action, at, tenant, ms, reason);
+      if (this.environment.actions.suspendTenant(tenant, ms, reason)) this.tell(action, at, tenant, ms, reason);
     } else if (action === 'pause_source' || (action === 'switch_source' && this.hasOther(at, now)))
       this.pauseSource(at, ms, reason, now, action);
     else {

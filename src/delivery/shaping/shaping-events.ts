@@ -25,6 +25,6 @@ export interface ShapingEvents {
 export interface ShapingActions {
   /** This source not to this site for `ms`: the pools of sources take another. */
   pauseSource(source: string, site: string, ms: number, reason: string, now: number): void;
-  /** Nothing of this tenant anywhere for `ms`. */
-  suspendTenant(tenant: string, ms: number, reason: string, now: number): void;
+  /** Nothing of this tenant anywhere for `ms`. False: it is suspended already. */
+  suspendTenant(tenant: string, ms: number, reason: string): boolean;
 }

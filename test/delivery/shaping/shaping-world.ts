@@ -59,7 +59,12 @@ export class ShapingWorld {
       now: () => this.now,
       actions: {
         pauseSource: (source, site, ms) => this.paused.push(`${source} at ${site} for ${ms}`),
-        suspendTenant: (tenant, ms) => this.suspended.push(`${tenant} for ${ms}`),
+        suspendTenant: (tenant, ms) => {
+          const words = `${tenant} for ${ms}`;
+          if (this.suspended.includes(words)) return false;
+          this.suspended.push(words);
+          return true;
+        },
       },
       events: {
         learnt: (site, source, lesson) => this.lessons.push({ site, source, ...lesson }),
