@@ -11,6 +11,7 @@
  */
 import type { Wait } from '../../queue/wait.js';
 import { Meter } from './meter.js';
+import { connectionsInWords } from './rule.js';
 
 const DECREASE = 0.7;
 /** Latency says less surely that there is too much than a reply does. */
@@ -133,7 +134,7 @@ export class Learner {
   blocksConnection(name: string, open: number, now: number): Wait | null {
     const limit = this.connectionLimit(now);
     if (open < limit) return null;
-    const reason = `${name}: ${limit} connections, as learnt (${this.connections.reason})`;
+    const reason = `${name}: ${connectionsInWords(limit)}, as learnt (${this.connections.reason})`;
     return { kind: 'throttled', reason, until: now + STEP_TIME };
   }
 

@@ -73,5 +73,16 @@ export function isOfSite({ site, mx, domain, upstream }: ShapingRule): boolean {
 /** `100 messages a minute`. */
 export function wordsOf({ counted, span, most }: Rate): string {
   const what = counted === 'connections' ? 'new connections' : counted;
-  return `${most} ${what} ${span === 'hour' ? 'an' : 'a'} ${span}`;
+  return `${most} ${most === 1 ? what.slice(0, -1) : what} ${span === 'hour' ? 'an' : 'a'} ${span}`;
+}
+
+/** `3 connections`. */
+export function connectionsInWords(most: number): string {
+  return `${most} connection${most === 1 ? '' : 's'}`;
+}
+
+/** `site google.com`, `upstream ses`, with a source or not. */
+export function placeInWords(site: string, source: string): string {
+  const place = /^(?:upstream|host) /.test(site) ? site : `site ${site}`;
+  return source === '' ? place : `${place}, source ${source}`;
 }

@@ -4,7 +4,7 @@
  */
 import { RateLimit } from '../../core/token-bucket.js';
 import type { Wait } from '../../queue/wait.js';
-import { type Counted, type Rate, SPAN_MS, wordsOf } from './rule.js';
+import { type Counted, connectionsInWords, type Rate, SPAN_MS, wordsOf } from './rule.js';
 
 /** When to ask again for a connection where all are used, ms. */
 const ASK_AGAIN = 1000;
@@ -61,7 +61,11 @@ export class Scope {
     if (this.open >= this.most) {
       // They may be those of other sites or pools, which do not tell when one is over.
       if (this.full === null || this.full.until - now < ASK_AGAIN / 2)
-        this.full = { kind: 'connections', reason: `${this.name}: ${this.most} connections`, until: now + ASK_AGAIN };
+        this.full = {
+          kind: 'connections',
+          reason: `${this.name}: ${connectionsInWords(this.most)}`,
+          until: now + ASK_AGAIN,
+        };
       return this.full;
     }
     for (const rate of this.connectionRates) {
@@ -101,6 +105,6 @@ export class Scope {
       used: limit.used(now),
     }));
     if (this.most === Number.POSITIVE_INFINITY) return rates;
-    return [{ limit: `${this.name}: ${this.most} connections`, used: this.open }, ...rates];
+    return [{ limit: `${this.name}: ${connectionsInWords(this.most)}`, used: this.open }, ...rates];
   }
 }

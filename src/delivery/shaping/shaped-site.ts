@@ -13,7 +13,7 @@ import type { SiteHost } from '../site.js';
 import type { SiteControl } from '../site-control.js';
 import { Pause } from './pause.js';
 import { type Reaction, reactionTo, replyIn } from './reaction.js';
-import type { Action } from './rule.js';
+import { type Action, placeInWords } from './rule.js';
 import type { NamedRate } from './scope.js';
 import type { Scopes } from './scopes.js';
 import type { ShapingActions, ShapingEvents } from './shaping-events.js';
@@ -215,7 +215,8 @@ export class ShapedSite implements SiteControl {
     const reason = `${rule.name}: ${said}`;
     const { action, ms } = reply;
     if (action === 'pause_site') {
-      if (this.pause.begin(`site ${this.site} is paused (${reason})`, now + ms)) this.tell(action, at, '', ms, reason);
+      if (this.pause.begin(`${placeInWords(this.site, '')} is paused (${reason})`, now + ms))
+        this.tell(action, at, '', ms, reason);
     } else if (action === 'suspend_tenant' && tenant !== '') {
       if (this.environment.actions.suspendTenant(tenant, ms, reason)) this.tell(action, at, tenant, ms, reason);
     } else if (action === 'pause_source' || (action === 'switch_source' && this.hasOther(at, now)))

@@ -7,7 +7,7 @@
  * down by a shipped one for each source.
  */
 import { isUnder } from './roll-up.js';
-import { isOfSite, type Rate, type ShapingRule } from './rule.js';
+import { isOfSite, placeInWords, type Rate, type ShapingRule } from './rule.js';
 import type { Scope } from './scope.js';
 
 /** What rules look at. */
@@ -103,7 +103,7 @@ export class SiteRules {
 
   private draftOf(rule: ShapingRule, source: string, tenant: string, drafts: Map<string, Draft>): Draft {
     const { site, domain } = this.facts;
-    const where = !isOfSite(rule) ? '' : rule.domain === '' ? `site ${site}` : `domain ${domain}`;
+    const where = !isOfSite(rule) ? '' : rule.domain === '' ? placeInWords(site, '') : `domain ${domain}`;
     const parts = [where];
     if (rule.source !== '' && source !== '') parts.push(`source ${source}`);
     if (rule.tenant !== '') parts.push(`tenant ${tenant}`);

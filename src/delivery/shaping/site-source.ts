@@ -4,7 +4,7 @@
 import type { Wait } from '../../queue/wait.js';
 import { Learner, type Lesson } from './learner.js';
 import { Pause } from './pause.js';
-import type { ShapingRule } from './rule.js';
+import { placeInWords, type ShapingRule } from './rule.js';
 import type { Scope } from './scope.js';
 import type { Scopes } from './scopes.js';
 import type { SiteRules } from './site-rules.js';
@@ -44,7 +44,7 @@ export class SiteSource {
     this.name = name;
     this.rules = rules;
     this.scopes = scopes;
-    this.words = `site ${rules.facts.site}${name === '' ? '' : `, source ${name}`}`;
+    this.words = placeInWords(rules.facts.site, name);
     this.learner = learns === null ? null : new Learner(learns.latency, onLesson);
   }
 
