@@ -12,6 +12,7 @@ import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
+import { shaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
@@ -271,6 +272,7 @@ export class App {
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
         suspensions: this.orders,
+        controlOf: shaping(settings, this.log, clock, this.orders, () => {}).controlOf,
       },
       this.scheduler,
     );

@@ -47,6 +47,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Types only, which leave nothing at run time: a room may name the shapes it is handed. */
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   message: ['workers/contract'],
+  // The table [[shaping]] gives rules as the shaping takes them.
+  config: ['delivery/shaping/rule'],
   // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
   net: ['delivery/wire', 'delivery/egress', 'delivery/tls-policy', 'workers/session-contract'],
 };

@@ -13,12 +13,14 @@ import { messageOf, SluiceError } from '../core/errors.js';
 import { accountTable } from './account-table.js';
 import { lanesTable } from './lanes-table.js';
 import { nearestName } from './nearest-name.js';
+import { shapingTable } from './shaping-table.js';
 import { tenantTable } from './tenant-table.js';
 
 /** All tables of the file, by name. */
 const tables = {
   account: accountTable,
   lanes: lanesTable,
+  shaping: shapingTable,
   tenant: tenantTable,
 };
 

@@ -1,0 +1,67 @@
+/**
+ * The shaping of deliveries with what it needs of others: rules of the operator, the log, standing orders, sources.
+ */
+import { readConfigFile } from './config/config-file.js';
+import type { Settings } from './config/schema.js';
+import type { Clock } from './core/clock.js';
+import { messageOf } from './core/errors.js';
+import { PROVIDER_RULES } from './delivery/shaping/provider-rules.js';
+import { Shaping } from './delivery/shaping/shaping.js';
+import type { ShapingActions, ShapingEvents } from './delivery/shaping/shaping-events.js';
+import type { StandingOrders } from './delivery/standing-orders.js';
+import type { Log } from './telemetry/log.js';
+
+/**
+ * Builds it. `pauseSource`: tells the pools of egress sources.
+ * @throws SluiceError `bad-config-file`.
+ */
+export function shaping(
+  settings: Settings,
+  log: Log,
+  clock: Clock,
+  orders: StandingOrders,
+  pauseSource: ShapingActions['pauseSource'],
+): Shaping {
+  return new Shaping({
+    rules: readConfigFile(settings.configFile).shaping,
+    shipped: PROVIDER_RULES,
+    now: () => clock.now(),
+    events: logged(log),
+    actions: {
+      pauseSource,
+      suspendTenant: (tenant, forMs, reason) => {
+        const isIt = orders.suspensions().some(({ selector, until }) => {
+          const { domain, pool, campaign } = selector;
+          const whole = selector.tenant === tenant && domain === '' && pool === '' && campaign === '';
+          return whole && (until === 0 || until > clock.wall());
+        });
+        if (isIt) return false;
+        try {
+          orders.suspend({ domain: '', tenant, pool: '', campaign: '' }, { reason, forMs, by: 'rule' });
+        } catch (error) {
+          log.error({ tenant, reason: messageOf(error) }, 'the tenant could not be suspended');
+          return false;
+        }
+        return true;
+      },
+    },
+  });
+}
+
+/** A line for each change of state and each action. */
+function logged(log: Log): ShapingEvents {
+  return {
+    learnt: (site, source, { what, limit, reason }) => {
+      const where = source === '' ? { site } : { site, source };
+      if (limit === Number.POSITIVE_INFINITY) log.info({ ...where, what, reason }, 'the site is no longer slowed down');
+      else {
+        const key = what === 'connections' ? 'connections' : 'messagesPerSecond';
+        log.info({ ...where, [key]: Number(limit.toPrecision(3)), reason }, 'the site is slowed down');
+      }
+    },
+    acted: ({ action, site, source, tenant, ms, reason }) => {
+      const named = Object.entries({ source, tenant }).filter(([, value]) => value !== '');
+      log.warn({ action, site, ...Object.fromEntries(named), forMs: ms, reason }, 'a reply was acted on');
+    },
+  };
+}

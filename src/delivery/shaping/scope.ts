@@ -1,0 +1,110 @@
+/**
+ * What is counted together: a site, a source at a site, a tenant, and so on, with the limits it has. One object for all
+ * whom it concerns, so that what they use adds up.
+ */
+import { RateLimit } from '../../core/token-bucket.js';
+import type { Wait } from '../../queue/wait.js';
+import { type Counted, connectionsInWords, type Rate, SPAN_MS, wordsOf } from './rule.js';
+
+/** When to ask again for a connection where all are used, ms. */
+const ASK_AGAIN = 1000;
+
+/** A limit in time with its words, and the answer while it is reached. */
+export class NamedRate {
+  readonly counted: Counted;
+  readonly limit: RateLimit;
+  /** `site google.com: 100 messages a minute`. */
+  readonly words: string;
+  private readonly kind: Wait['kind'];
+  private wait: Wait | null = null;
+
+  constructor(scope: string, rate: Rate) {
+    this.counted = rate.counted;
+    this.limit = new RateLimit(rate.most, SPAN_MS[rate.span]);
+    this.words = `${scope}: ${wordsOf(rate)}`;
+    this.kind = rate.span === 'day' ? 'quota' : 'rate';
+  }
+
+  /** Why `count` more cannot be had now, null when they can. Books nothing. */
+  blocks(count: number, now: number): Wait | null {
+    const until = this.limit.freeAt(count, now);
+    if (until === 0) return null;
+    // The same answer as long as it is the same: it is asked for each message that waits.
+    if (this.wait === null || this.wait.until !== until) this.wait = { kind: this.kind, reason: this.words, until };
+    return this.wait;
+  }
+}
+
+export class Scope {
+  /** `site google.com`, `site google.com, source ip1`, `tenant acme`. */
+  readonly name: string;
+  /** Most connections; Infinity: no limit. */
+  readonly most: number;
+  /** Connections being made and made. */
+  open = 0;
+  /** Asked for each message. */
+  readonly rates: readonly NamedRate[];
+  /** Asked for each connection. */
+  readonly connectionRates: readonly NamedRate[];
+  private full: Wait | null = null;
+
+  constructor(name: string, most: number, rates: readonly Rate[]) {
+    this.name = name;
+    this.most = most;
+    const named = rates.map((rate) => new NamedRate(name, rate));
+    this.rates = named.filter(({ counted }) => counted !== 'connections');
+    this.connectionRates = named.filter(({ counted }) => counted === 'connections');
+  }
+
+  /** Why no connection may be begun now, null when one may. */
+  blocksConnection(now: number): Wait | null {
+    if (this.open >= this.most) {
+      // They may be those of other sites or pools, which do not tell when one is over.
+      if (this.full === null || this.full.until - now < ASK_AGAIN / 2)
+        this.full = {
+          kind: 'connections',
+          reason: `${this.name}: ${connectionsInWords(this.most)}`,
+          until: now + ASK_AGAIN,
+        };
+      return this.full;
+    }
+    for (const rate of this.connectionRates) {
+      const wait = rate.blocks(1, now);
+      if (wait !== null) return wait;
+    }
+    return null;
+  }
+
+  /** A connection is begun that nothing blocked. */
+  connect(now: number): void {
+    this.open++;
+    for (const rate of this.connectionRates) rate.limit.book(1, now);
+  }
+
+  /** A connection is over. */
+  disconnect(): void {
+    if (this.open > 0) this.open--;
+  }
+
+  /** Nothing is remembered in it. */
+  isIdle(now: number): boolean {
+    if (this.open > 0) return false;
+    return [...this.rates, ...this.connectionRates].every(({ limit }) => limit.used(now) === 0);
+  }
+
+  /** Everything it holds back now. */
+  waits(now: number): Wait[] {
+    const found = this.rates.map((rate) => rate.blocks(1, now));
+    return [this.blocksConnection(now), ...found].filter((wait) => wait !== null);
+  }
+
+  /** Its limits and what of them is used, for listings. */
+  describe(now: number): Record<string, unknown>[] {
+    const rates = [...this.rates, ...this.connectionRates].map(({ words, limit }) => ({
+      limit: words,
+      used: limit.used(now),
+    }));
+    if (this.most === Number.POSITIVE_INFINITY) return rates;
+    return [{ limit: `${this.name}: ${connectionsInWords(this.most)}`, used: this.open }, ...rates];
+  }
+}
