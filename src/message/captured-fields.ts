@@ -34,7 +34,7 @@ export class FieldCapture {
       const name = wanted.nameOf(scan, i);
       if (name === undefined || (found !== undefined && Object.hasOwn(found, name.lower))) continue;
       found ??= {};
-      found[name.lower] = valueOf(scan, i);
+      found[name.lower] = keptValue(scan, i);
     }
     return found;
   }
@@ -62,7 +62,7 @@ class NameSet {
 }
 
 /** A value without folds and outer blanks, cut at a whole character. */
-function valueOf(scan: HeaderScan, index: number): string {
+function keptValue(scan: HeaderScan, index: number): string {
   const text = scan
     .value(index)
     .replace(/\r\n(?=[ \t])/g, '')

@@ -117,12 +117,13 @@ export class MailExchange {
     if (exhausted !== null) return owner.end(exhausted);
     const text = argumentText(bytes, start, end, ascii);
     if (typeof text !== 'string') return text;
-    const mail = parseMail(text, standing.extended, standing.offer.mailParameters);
+    const mail = parseMail(text, standing.extended, standing.offer, owner.now);
     if (isReply(mail)) return mail;
     if (maxMessageSize !== 0 && mail.declaredSize > maxMessageSize) {
       return owner.answer(preparedReplies(this.options).messageTooLarge);
     }
-    const refusal = standing.senderRefusal(mail.sender) ?? this.host.admitMail(mail.sender, mail.declaredSize);
+    const refusal =
+      standing.senderRefusal(mail.sender) ?? standing.holdRefusal(mail.holdUntil) ?? this.host.admitMail(mail.sender, mail.declaredSize);
     if (refusal !== null) return owner.answer(refusal);
     this.transaction = new OpenTransaction(mail);
     this.state = STATE_MAIL;
@@ -218,7 +219,7 @@ export class MailExchange {
       this.owner.answer(refusal);
       return;
     }
-    const finished = this.transaction!.handOver(content, this.standing);
+    const finished = this.transaction!.handOver(content, this.standing, this.owner.now);
     this.forget();
     this.owner.deliver(finished);
   }

@@ -36,9 +36,9 @@ export class OpenTransaction {
     return this.content;
   }
 
-  /** The finished transaction; the body changes hands. */
-  handOver(content: ContentReceiver, standing: ClientStanding): Transaction {
-    const { sender, bodyType, smtpUtf8, ret, envelopeId, priority, requireTls } = this.mail;
+  /** The finished transaction; the body changes hands. `now`: engine time, ms. */
+  handOver(content: ContentReceiver, standing: ClientStanding, now: number): Transaction {
+    const { sender, bodyType, smtpUtf8, ret, envelopeId, priority, requireTls, holdUntil, deliverBy } = this.mail;
     const { helo, tlsText, account } = standing;
     this.content = null;
     return {
@@ -54,6 +54,9 @@ export class OpenTransaction {
       tls: tlsText,
       account: account === null ? '' : account.name,
       requireTls,
+      holdFor: Math.max(0, holdUntil - now),
+      deliverBy:
+        deliverBy === null ? null : { within: deliverBy.at - now, mode: deliverBy.mode, trace: deliverBy.trace },
       content: content.facts(),
       body: content.take(),
     };

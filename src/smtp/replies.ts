@@ -123,6 +123,9 @@ export const replies = {
   transactionFailed: makeReply(503, '5.5.1', 'An earlier BDAT failed: send RSET'),
   binaryNeedsChunks: makeReply(503, '5.5.1', 'BODY=BINARYMIME needs BDAT (RFC 3030)'),
 
+  // Parameters
+  holdTwice: makeReply(501, '5.5.4', 'Give HOLDFOR or HOLDUNTIL, not both'),
+
   // Addresses
   notUtf8: makeReply(501, '5.5.2', 'Bytes that are not UTF-8 in an argument'),
   senderNotAscii: makeReply(553, '5.6.7', 'Sender address is not ASCII: give SMTPUTF8 with MAIL'),

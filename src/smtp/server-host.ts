@@ -29,6 +29,14 @@ export interface BodySink {
   release(): void;
 }
 
+/** DELIVERBY (RFC 2852) of a finished transaction. */
+export interface DeliverWithin {
+  /** From its end, ms; 0 or less: the time has come already (mode `N`). */
+  readonly within: number;
+  readonly mode: 'R' | 'N';
+  readonly trace: boolean;
+}
+
 /** A finished transaction. Ownership of `body` passes to the host. */
 export interface Transaction {
   readonly sender: string;
@@ -47,6 +55,9 @@ export interface Transaction {
   readonly account: string;
   /** REQUIRETLS was given with MAIL (RFC 8689). */
   readonly requireTls: boolean;
+  /** FUTURERELEASE (RFC 4865): how long to hold it from its end, ms; 0: not. Relative, as threads have clocks of their own. */
+  readonly holdFor: number;
+  readonly deliverBy: DeliverWithin | null;
   readonly content: ContentFacts;
   readonly body: BodySink;
 }

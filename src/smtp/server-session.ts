@@ -243,7 +243,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
   onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null {
     const name = bytes.toString('latin1', start, end);
     if (!isHelloName(name)) return replies.badHello;
-    const reply = this.standing.hello(name, extended);
+    const reply = this.standing.hello(name, extended, this.now);
     this.exchange.forget();
     return this.onSimple(reply);
   }
