@@ -40,6 +40,12 @@ export interface IntakeEvents {
   dropped(envelope: Envelope, recipient: Recipient, reason: string): void;
 }
 
+export interface IntakeRules {
+  readonly handling: MessageHandling;
+  /** null: every message is taken as it is. */
+  readonly edge: IntakeEdge | null;
+}
+
 /** What is decided of a message when all of it is known, before it is made durable. */
 export interface IntakeEdge {
   /** Why the message is not taken now, as the client is told; null: it is. Books it where there is something to book. */
@@ -53,15 +59,14 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly ids: QueueIdSource;
   readonly events: IntakeEvents;
-  /** Books a message to an account; a reply when it is over one of its limits. */
-  admitAccount(account: string, recipients: number): Reply | null;
+  /** Books a message to its client, listener and account; a reply when one of them is over a limit. */
+  admit(submitter: Submitter, transaction: Transaction): Reply | null;
   /** The key an account's mail is signed with, '' for that of the author's domain. */
   dkimKeyOf(account: string): string;
   /** Rewrites the reverse-path, as the rules say. */
   rewriteSender(sender: string): string;
-  readonly handling: MessageHandling;
-  /** null: every message is taken as it is. */
-  readonly edge: IntakeEdge | null;
+  /** What holds for the messages of a turn; replaced as a whole on reload. */
+  rules(): IntakeRules;
   /** How messages are prepared: replaced as a whole on reload. */
   preparation(): { readonly inline: PrepareInline | null; readonly batch: PrepareBatch };
   /** Durable and answered: to be delivered. */
@@ -104,11 +109,11 @@ export class Intake {
     const id = ids.next(wall);
     const body = transaction.body as BodyBuffer;
     const { recipients, content, account } = transaction;
-    const refusal = account === '' ? null : this.options.admitAccount(account, recipients.length);
+    const refusal = this.options.admit(submitter, transaction);
     if (refusal !== null) {
       // Not within the call: the session is still feeding.
       this.inFlight++;
-      setImmediate(() => this.refuseBody(submitter, transaction.sender, body, refusal, `limit of account ${account}`));
+      setImmediate(() => this.refuseBody(submitter, transaction.sender, body, refusal, refusal.text));
       return;
     }
     const request: PrepareRequest = {
@@ -166,6 +171,7 @@ export class Intake {
 
   private store(batch: readonly Incoming[], prepared: readonly (PreparedMessage | SluiceError)[]): void {
     const small: Prepared[] = [];
+    const { handling, edge } = this.options.rules();
     for (let i = 0; i < batch.length; i++) {
       const incoming = batch[i]!;
       const result = prepared[i]!;
@@ -175,7 +181,8 @@ export class Intake {
         const reply = result.status === 'too-many-hops' ? replies.tooManyHops : replies.headerTooLarge;
         this.refuse(incoming, reply, result.status);
       } else {
-        const message = this.passEdge(incoming, this.messageOf(incoming, result));
+        let message: NewMessage | null = this.messageOf(incoming, result, handling);
+        if (edge !== null) message = this.passEdge(edge, incoming, message);
         if (message === null) continue;
         if (incoming.body.length > LARGE) void this.commit([{ incoming, message }]);
         else small.push({ incoming, message });
@@ -185,9 +192,8 @@ export class Intake {
   }
 
   /** The message as it is stored; null: it is not, and was answered. */
-  private passEdge(incoming: Incoming, message: NewMessage): NewMessage | null {
-    const { edge, events } = this.options;
-    if (edge === null) return message;
+  private passEdge(edge: IntakeEdge, incoming: Incoming, message: NewMessage): NewMessage | null {
+    const { events } = this.options;
     const { envelope } = message;
     const refusal = edge.refusal(envelope);
     if (refusal !== null) {
@@ -228,9 +234,9 @@ export class Intake {
     this.done(batch.length);
   }
 
-  private messageOf(incoming: Incoming, prepared: PreparedMessage): NewMessage {
+  private messageOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): NewMessage {
     return {
-      envelope: this.envelopeOf(incoming, prepared),
+      envelope: this.envelopeOf(incoming, prepared, handling),
       header: prepared.header,
       body: incoming.body,
       bodyFrom: prepared.resumeAt,
@@ -238,7 +244,7 @@ export class Intake {
     };
   }
 
-  private envelopeOf(incoming: Incoming, prepared: PreparedMessage): Envelope {
+  private envelopeOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): Envelope {
     const { transaction, request, body, submitter } = incoming;
     const now = this.options.clock.now();
     return {
@@ -254,7 +260,7 @@ export class Intake {
       // Of the two wishes the stricter counts (RFC 8689 section 4.1).
       ...(prepared.tlsOptional === true && !transaction.requireTls ? { tlsOptional: true } : {}),
       account: transaction.account,
-      handling: this.options.handling.of(submitter, transaction, prepared.fields, now),
+      handling: handling.of(submitter, transaction, prepared.fields, now),
       receivedAt: now,
       origin: request.origin,
       content: { ...transaction.content, size: prepared.header.length + body.length - prepared.resumeAt },

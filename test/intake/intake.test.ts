@@ -6,13 +6,15 @@ import { systemClock } from '../../src/core/clock.js';
 import { SluiceError } from '../../src/core/errors.js';
 import { QueueIdSource } from '../../src/core/queue-id.js';
 import { Admission } from '../../src/intake/admission.js';
-import { Intake, type PrepareBatch, type PrepareInline } from '../../src/intake/intake.js';
+import { MessageHandling } from '../../src/intake/handling.js';
+import { Intake, type IntakeEdge, type PrepareBatch, type PrepareInline } from '../../src/intake/intake.js';
 import { BodyBuffer } from '../../src/memory/body-buffer.js';
 import { SegmentPool } from '../../src/memory/segment-pool.js';
 import { type Reply, replies } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
 import { facts, recipient } from '../helpers/mail.js';
+import { NO_RULES } from './handling-rules.js';
 import { MemorySpool, spoolFull } from '../helpers/memory-spool.js';
 
 const HEADER = Buffer.from('Received: here\r\n');
@@ -23,6 +25,9 @@ class World {
   readonly segments = SegmentPool.create(1024 * 1024, 4096);
   readonly queued: string[] = [];
   readonly refused: string[] = [];
+  readonly dropped: string[] = [];
+  handling = new MessageHandling(NO_RULES);
+  edge: IntakeEdge | null = null;
   inline: PrepareInline | null = ok;
   batch: PrepareBatch = async (requests) => requests.map(ok);
   batches: number[] = [];
@@ -33,8 +38,10 @@ class World {
     events: {
       accepted: () => {},
       refused: (_submitter, _sender, _reply, reason) => this.refused.push(reason),
+      dropped: (_envelope, { address }, reason) => this.dropped.push(`${address} ${reason}`),
     },
-    admitAccount: (account) => (account === 'over' ? replies.outOfMemory : null),
+    admit: (_submitter, { account }) => (account === 'over' ? replies.outOfMemory : null),
+    rules: () => ({ handling: this.handling, edge: this.edge }),
     dkimKeyOf: () => '',
     rewriteSender: (sender) => sender.replace('@in.', '@out.'),
     preparation: () => ({
@@ -66,13 +73,15 @@ class World {
       tls: '',
       account: '',
       requireTls: false,
+      holdFor: 0,
+      deliverBy: null,
       protocol: 'ESMTP',
       content: facts({ size: text.length }),
       body,
     };
     const answers: Reply[] = [];
     this.intake.accept(
-      { address: '127.0.0.1', port: 1, relays: true, finish: (reply) => answers.push(reply) },
+      { address: '127.0.0.1', port: 1, relays: true, listener: 'smtp', finish: (reply) => answers.push(reply) },
       transaction,
     );
     return answers;

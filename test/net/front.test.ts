@@ -17,11 +17,11 @@ import { SegmentPool } from '../../src/memory/segment-pool.js';
 import { ConnectionCount } from '../../src/net/connection-count.js';
 import { loadDuplicator } from '../../src/net/descriptor.js';
 import { Front, type FrontHost } from '../../src/net/front.js';
-import { SessionThreads } from '../../src/net/session-threads.js';
+import { type MailClient, SessionThreads } from '../../src/net/session-threads.js';
 import { CertificateStore } from '../../src/net/tls/certificate-store.js';
 import type { TlsMaterial } from '../../src/net/tls/tls-material.js';
 import type { AuthQuestion } from '../../src/smtp/authentication.js';
-import { acceptedReply } from '../../src/smtp/replies.js';
+import { acceptedReply, makeReply, type Reply } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import { defaultServerSessionOptions } from '../../src/smtp/server-options.js';
 import { until } from '../helpers/smtp-peer.js';
@@ -71,6 +71,8 @@ class World {
   readonly failures: string[] = [];
   readonly lostThreads: string[] = [];
   answering = true;
+  /** What is decided of recipients that may be relayed to. */
+  decide: (client: MailClient, address: string) => Reply | null | Promise<Reply | null> = () => null;
   readonly threads: SessionThreads | null;
   readonly front: Front;
 
@@ -84,18 +86,22 @@ class World {
     const starttls = { ...session, tls: 'optional' as const };
     const implicit = { ...session, tls: 'implicit' as const };
     const config = {
-      listeners: [starttls, implicit, starttls, implicit].map((one) => ({
+      listeners: [starttls, implicit, starttls, implicit].map((one, index) => ({
+        name: `listener-${index}`,
         trusted: { ...one, relayClient: true },
         untrusted: one,
       })),
       tls: material,
       handshakeTimeout,
       relayDomains: ['ours.example'],
+      askRecipients: true,
     };
     const host: FrontHost = {
       admitMail: () => null,
-      admitRecipient: (relays, domain) =>
-        relays || domain === 'ours.example' ? null : acceptedReply('never: a stranger was to relay'),
+      admitRecipient: (client, address, domain) => {
+        if (!client.relays && domain !== 'ours.example') return acceptedReply('never: a stranger was to relay');
+        return this.decide(client, address);
+      },
       openBody: () => new BodyBuffer(this.segments),
       accept: (submitter, transaction) => this.accept(submitter, transaction),
       authenticate: async (question) => {
@@ -107,7 +113,7 @@ class World {
       tlsFailed: (address, reason) => this.failures.push(`${address} ${reason}`),
       proxyRefused: (address, reason) => this.failures.push(`${address} ${reason}`),
       threadLost: (reason) => this.lostThreads.push(reason),
-      closed: (address) => this.count.leave(address),
+      closed: (address, listener) => this.count.leave(address, listener),
       room: () => 2 ** 40,
     };
     const duplicator = loadDuplicator();
