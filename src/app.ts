@@ -7,8 +7,8 @@
 
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
-import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
 import { engineControl, openOrders } from './app-control.js';
+import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { reporting, routing } from './app-routing.js';

@@ -45,7 +45,10 @@ export class ConnectionCount {
   private readonly byClient = new Map<string, number>();
   private readonly limits: ConnectionLimits;
   private readonly rates = new Map<string, RateLimit>();
-  private readonly byListener = new Map<string, { now: number; readonly most: number; readonly rate: RateLimit | null }>();
+  private readonly byListener = new Map<
+    string,
+    { now: number; readonly most: number; readonly rate: RateLimit | null }
+  >();
 
   constructor(limits: ConnectionLimits) {
     this.limits = limits;

@@ -14,9 +14,9 @@ import type { BodySink } from '../smtp/server-host.js';
 import { plainAddress } from './address-set.js';
 import { type Accepted, descriptorOf, type Take } from './adopt-socket.js';
 import type { ConnectionCount } from './connection-count.js';
+import type { ConnectionEnvironment, ConnectionHost } from './connection-host.js';
 import { type ListenAt, Listener } from './listener.js';
 import { awaitProxyHeader } from './proxied-connection.js';
-import type { ConnectionEnvironment, ConnectionHost } from './connection-host.js';
 import { ServerConnection } from './server-connection.js';
 import type { MailClient, SessionThreads, SessionThreadsHost } from './session-threads.js';
 import { SecureContexts } from './tls/secure-contexts.js';
@@ -216,10 +216,11 @@ export class Front {
   /** One too many. Where TLS comes first nothing can be said to it. */
   private refuse(listener: number, arrival: Pick<Arrival, 'open' | 'discard'>, reply: Reply): void {
     if (this.options.listeners[listener]!.implicitTls) arrival.discard();
-    else this.options.count.refuse(
-      arrival.open(() => true),
-      reply,
-    );
+    else
+      this.options.count.refuse(
+        arrival.open(() => true),
+        reply,
+      );
   }
 
   private nameOf(listener: number): string {

@@ -136,7 +136,9 @@ export class MailExchange {
       return owner.answer(preparedReplies(this.options).messageTooLarge);
     }
     const refusal =
-      standing.senderRefusal(mail.sender) ?? standing.holdRefusal(mail.holdUntil) ?? this.host.admitMail(mail.sender, mail.declaredSize);
+      standing.senderRefusal(mail.sender) ??
+      standing.holdRefusal(mail.holdUntil) ??
+      this.host.admitMail(mail.sender, mail.declaredSize);
     if (refusal !== null) return owner.answer(refusal);
     this.transaction = new OpenTransaction(mail);
     this.state = STATE_MAIL;

@@ -16,7 +16,13 @@ import {
 } from '../message/envelope.js';
 import { type ParsedPath, type PathKind, parsePath } from './address.js';
 import { makeReply, type Reply, replies } from './replies.js';
-import { type DeliverByTime, parseDeliverBy, parseHoldFor, parseHoldUntil, type TimeLimits } from './time-parameters.js';
+import {
+  type DeliverByTime,
+  parseDeliverBy,
+  parseHoldFor,
+  parseHoldUntil,
+  type TimeLimits,
+} from './time-parameters.js';
 
 /** What MAIL says. */
 export interface MailArguments {

@@ -144,7 +144,11 @@ export const replies = {
   tooManyConnections: makeReply(421, '4.7.0', 'Too many connections, try again later'),
   tooManyNewConnections: makeReply(421, '4.7.0', 'Too many new connections from your address, try again in a second'),
   tooManyListenerConnections: makeReply(421, '4.7.0', 'Too many connections on this port, try again later'),
-  tooManyNewListenerConnections: makeReply(421, '4.7.0', 'Too many new connections on this port, try again in a second'),
+  tooManyNewListenerConnections: makeReply(
+    421,
+    '4.7.0',
+    'Too many new connections on this port, try again in a second',
+  ),
   relayDenied: makeReply(554, '5.7.1', 'Relaying denied: you may not send to this domain through this host'),
   notDecided: makeReply(451, '4.4.3', 'Recipient cannot be verified now, try again later'),
   spoolFull: makeReply(452, '4.3.1', 'Spool is full, try again later'),

@@ -29,7 +29,11 @@ export function parseDeliverBy(value: string, limits: TimeLimits, now: number): 
   const mode = match[2]!.toUpperCase() as 'R' | 'N';
   if (mode === 'R' && seconds <= 0) return null;
   if (mode === 'R' && seconds < limits.minDeliverBy)
-    return makeReply(555, '5.5.4', `Mail cannot be promised to be there within ${seconds} s: at least ${limits.minDeliverBy}`);
+    return makeReply(
+      555,
+      '5.5.4',
+      `Mail cannot be promised to be there within ${seconds} s: at least ${limits.minDeliverBy}`,
+    );
   return { at: now + seconds * 1000, mode, trace: match[3] !== '' };
 }
 

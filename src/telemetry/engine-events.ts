@@ -109,7 +109,10 @@ export class EngineEvents {
   /** A submitter's wish in the header that cannot be followed; told of once in a while for each client and field. */
   fieldIgnored(client: string, field: string, value: string): void {
     if (!this.ignoredTold.due(`${client} ${field}`, this.clock.now())) return;
-    this.log.warn({ client, field, value: value.slice(0, 100) }, 'a header field was ignored: its value is not allowed');
+    this.log.warn(
+      { client, field, value: value.slice(0, 100) },
+      'a header field was ignored: its value is not allowed',
+    );
   }
 
   attempt(job: JobLike, outcomes: readonly OutcomeLike[], host: HostLike | null, duration: number): void {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type HandlingRules, MessageHandling } from '../../src/intake/handling.js';
 import { type Lane, PLAIN_HANDLING } from '../../src/message/envelope.js';
 import { DEFAULT_LANES } from '../../src/message/lane-settings.js';
-import { Tenants, type TenantSettings } from '../../src/message/tenant.js';
+import { type TenantSettings, Tenants } from '../../src/message/tenant.js';
 import { addressSet } from '../../src/net/address-set.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import type { CapturedFields } from '../../workers/contract.js';

@@ -320,6 +320,76 @@ for (const [where, threads] of [
       expect(transaction).toMatchObject({ protocol: 'ESMTPSA', account: 'ann' });
     });
 
+    it('decides recipients at once, later, or not at all, in the order of the commands', async () => {
+      const to = await start(threads);
+      const asked: MailClient[] = [];
+      to.decide = (client, address) => {
+        const { address: from, relays, account, listener, sender } = client;
+        asked.push({ address: from, relays, account, listener, sender });
+        const no = makeReply(550, '5.1.1', `No ${address}`);
+        if (address.startsWith('slow')) return new Promise((resolve) => setTimeout(resolve, 30, null));
+        if (address.startsWith('unknown')) return new Promise((resolve) => setTimeout(resolve, 10, no));
+        if (address.startsWith('fails')) return Promise.reject(new Error('no answer'));
+        return address.startsWith('never') ? no : null;
+      };
+      const client = connect(to, 1);
+      await client.secure();
+      await client.hears('220 ');
+      const names = ['slow', 'fast', 'unknown', 'fails', 'never', 'slow2'];
+      const commands = names.map((name) => `RCPT TO:<${name}@else.example>\r\n`).join('');
+      client.say(`EHLO c\r\nMAIL FROM:<a@c.example>\r\n${commands}DATA\r\n`);
+      await client.hears('250 2.1.0 Sender ok\r\n');
+      for (const reply of [
+        '250 2.1.5',
+        '250 2.1.5',
+        '550 5.1.1 No unknown@',
+        '451 4.4.3',
+        '550 5.1.1 No never@',
+        '250 2.1.5',
+      ])
+        await client.hears(reply);
+      await client.hears('354 ');
+      client.say('x\r\n.\r\n');
+      await client.hears('250 2.0.0 Ok');
+      expect(to.taken[0]!.transaction.recipients.map(({ address }) => address.split('@')[0])).toEqual([
+        'slow',
+        'fast',
+        'slow2',
+      ]);
+      expect(new Set(asked.map((one) => JSON.stringify(one)))).toEqual(
+        new Set([
+          JSON.stringify({
+            address: '127.0.0.1',
+            relays: true,
+            account: '',
+            listener: 'listener-1',
+            sender: 'a@c.example',
+          }),
+        ]),
+      );
+      expect(to.taken[0]!.submitter.listener).toBe('listener-1');
+    });
+
+    it('lets go of a client that has left while a recipient is decided', async () => {
+      const to = await start(threads);
+      let decide: (refusal: Reply | null) => void = () => {};
+      let asked = false;
+      to.decide = () => {
+        asked = true;
+        return new Promise((resolve) => {
+          decide = resolve;
+        });
+      };
+      const client = connect(to, 1);
+      await client.secure();
+      await client.hears('220 ');
+      client.say('EHLO c\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<b@else.example>\r\n');
+      await until('it is asked', () => asked);
+      client.socket.end();
+      decide(null);
+      await until('it is gone', () => to.front.size === 0);
+    });
+
     it('sees nothing of what came in the clear behind STARTTLS', async () => {
       const to = await start(threads);
       const client = connect(to, 0);

@@ -90,22 +90,27 @@ describe('a recipient that is decided later', () => {
     );
     const stream = fc.array(command, { maxLength: 14 }).map((commands) => `${MAIL}${commands.join('')}QUIT\r\n`);
     fc.assert(
-      fc.property(stream, fc.array(fc.nat(40), { minLength: 1, maxLength: 30 }), fc.array(fc.boolean()), (text, cuts, later) => {
-        const whole = new FakeHost();
-        whole.say(text);
-        const host = new FakeHost();
-        let decisions = 0;
-        let at = 0;
-        for (let i = 0; at < text.length && !host.session.closed; i++) {
-          // Some at once and some later, in an order of their own.
-          host.late = later[decisions % Math.max(1, later.length)] ?? true;
-          const length = 1 + cuts[i % cuts.length]!;
-          host.say(text.slice(at, at + length));
-          at += length;
-          decisions++;
-        }
-        expect(host.trace()).toEqual(whole.trace());
-      }),
+      fc.property(
+        stream,
+        fc.array(fc.nat(40), { minLength: 1, maxLength: 30 }),
+        fc.array(fc.boolean()),
+        (text, cuts, later) => {
+          const whole = new FakeHost();
+          whole.say(text);
+          const host = new FakeHost();
+          let decisions = 0;
+          let at = 0;
+          for (let i = 0; at < text.length && !host.session.closed; i++) {
+            // Some at once and some later, in an order of their own.
+            host.late = later[decisions % Math.max(1, later.length)] ?? true;
+            const length = 1 + cuts[i % cuts.length]!;
+            host.say(text.slice(at, at + length));
+            at += length;
+            decisions++;
+          }
+          expect(host.trace()).toEqual(whole.trace());
+        },
+      ),
       { numRuns: 300 },
     );
   });
