@@ -6,8 +6,9 @@ import type { Recipient } from '../message/envelope.js';
 import type { ClientStanding } from './client-standing.js';
 import { ContentReceiver } from './content-receiver.js';
 import type { MailArguments } from './parameters.js';
-import type { BodySink, ServerHost, Transaction } from './server-host.js';
+import type { BodySink, DeliverWithin, ServerHost, Transaction } from './server-host.js';
 import type { ServerSessionOptions } from './server-options.js';
+import type { DeliverByTime } from './time-parameters.js';
 
 export class OpenTransaction {
   readonly mail: MailArguments;
@@ -55,8 +56,7 @@ export class OpenTransaction {
       account: account === null ? '' : account.name,
       requireTls,
       holdFor: Math.max(0, holdUntil - now),
-      deliverBy:
-        deliverBy === null ? null : { within: deliverBy.at - now, mode: deliverBy.mode, trace: deliverBy.trace },
+      deliverBy: deliverBy === null ? null : remaining(deliverBy, holdUntil === 0 ? now : deliverBy.since),
       content: content.facts(),
       body: content.take(),
     };
@@ -67,4 +67,9 @@ export class OpenTransaction {
     this.content?.release();
     this.content = null;
   }
+}
+
+/** What is left at `now` of the time for delivery; that of a message that is held begins with its release. */
+function remaining({ within, since, mode, trace }: DeliverByTime, now: number): DeliverWithin {
+  return { within: within - (now - since), mode, trace };
 }

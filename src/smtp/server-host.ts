@@ -31,7 +31,7 @@ export interface BodySink {
 
 /** DELIVERBY (RFC 2852) of a finished transaction. */
 export interface DeliverWithin {
-  /** From its end, ms; 0 or less: the time has come already (mode `N`). */
+  /** From its end, or from its release where it is held, ms; 0 or less: the time has come already (mode `N`). */
   readonly within: number;
   readonly mode: 'R' | 'N';
   readonly trace: boolean;

@@ -8,8 +8,9 @@ import { makeReply, type Reply } from './replies.js';
 
 /** BY of MAIL. */
 export interface DeliverByTime {
-  /** Engine time, ms. */
-  readonly at: number;
+  /** From MAIL, ms, and when that was, engine time, ms. */
+  readonly within: number;
+  readonly since: number;
   readonly mode: 'R' | 'N';
   readonly trace: boolean;
 }
@@ -34,7 +35,7 @@ export function parseDeliverBy(value: string, limits: TimeLimits, now: number): 
       '5.5.4',
       `Mail cannot be promised to be there within ${seconds} s: at least ${limits.minDeliverBy}`,
     );
-  return { at: now + seconds * 1000, mode, trace: match[3] !== '' };
+  return { within: seconds * 1000, since: now, mode, trace: match[3] !== '' };
 }
 
 /** Seconds. When to send, engine time, ms. */

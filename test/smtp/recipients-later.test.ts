@@ -35,7 +35,7 @@ describe('a recipient that is decided later', () => {
     expect([host.sent, host.session.waiting]).toEqual(['250 2.1.5 Recipient ok\r\n', false]);
     feed(host, rcpt('reject.example'));
     host.decide();
-    expect(host.say('DATA\r\nx\r\n.\r\n')).toMatch(/^354 [^]*250 2\.0\.0/);
+    expect(host.say('DATA\r\nx\r\n.\r\n')).toMatch(/^354 .*\r\n250 2\.0\.0 Ok: queued/);
     expect(host.accepted[0]!.recipients.map(({ address }) => address)).toEqual(['b@accept.example']);
   });
 
@@ -79,7 +79,7 @@ describe('a recipient that is decided later', () => {
     host.session.shutdown();
     expect(host.closes).toBe(0);
     host.decide();
-    expect(host.say('RSET\r\n')).toMatch(/^250 [^]*421 4\.3\.2/);
+    expect(host.say('RSET\r\n')).toMatch(/^250 .*\r\n421 4\.3\.2/);
   });
 
   it('gives the same whatever the chunks and whenever the decisions come', () => {

@@ -84,6 +84,10 @@ describe('FUTURERELEASE', () => {
     expect(offer(session({ relayClient: false, tls: 'implicit' }, certified).say('EHLO x\r\n'))).toBeDefined();
   });
 
+  it('is before the time for delivery, which begins with the release', () => {
+    expect(accepted('HOLDFOR=60 BY=120;R', 5000)).toMatchObject({ holdFor: 55_000, deliverBy: { within: 120_000 } });
+  });
+
   it('names a date that moves on, and is never later than what is taken', () => {
     const host = session();
     host.now += 119_999;
