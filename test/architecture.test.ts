@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'accounts/canonical-text',
   ],
   // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
-  workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/account-limits'],
+  workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/limits-in-force'],
 };
 /** Types only, which leave nothing at run time: a room may name the shapes it is handed. */
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {

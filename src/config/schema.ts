@@ -7,6 +7,7 @@
 import { accountSettings, authFailureSettings, configFileSettings, oauthSettings } from './auth-settings.js';
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
+import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
@@ -23,6 +24,7 @@ export const schema = {
   ...oauthSettings,
   ...configFileSettings,
   ...limitsSettings,
+  ...edgeSettings,
   ...timesSettings,
   ...storageSettings,
   ...deliverySettings,
