@@ -29,11 +29,8 @@ const NON_ASCII = /[^\x00-\x7f]/;
 
 /**
  * Plans a transaction for some recipients. `content`: facts of what would be sent (of the downgraded form once there is
-<<<<<<< HEAD
- * one). `headerAscii`: undefined until it was looked at. `sender`: the reverse-path to send with.
-=======
- * one). `headerAscii`: undefined until it was looked at. `now`: the engine's clock, asked where a message has a deadline.
->>>>>>> session
+ * one). `headerAscii`: undefined until it was looked at. `sender`: the reverse-path to send with. `now`: the engine's clock,
+ * asked where a message has a deadline.
  */
 export function planTransaction(
   envelope: Envelope,
@@ -42,11 +39,8 @@ export function planTransaction(
   capabilities: Capabilities,
   headerAscii: boolean | undefined,
   hop: HopSecurity,
-<<<<<<< HEAD
   sender = envelope.sender,
-=======
   now: () => number = systemClock.now,
->>>>>>> session
 ): PlanStep {
   const { deliverBy } = envelope.handling;
   const time = deliverBy === null ? '' : deliverByParameter(deliverBy, capabilities, now());

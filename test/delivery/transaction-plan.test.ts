@@ -34,6 +34,7 @@ function plan(
     capabilities,
     headerAscii,
     hop,
+    message.sender,
     () => NOW,
   );
 }
