@@ -50,7 +50,7 @@ describe('the configuration file', () => {
         mechanisms: null,
       },
     ]);
-    expect(parse('')).toEqual({ account: [], lanes: DEFAULT_LANES, tenant: [] });
+    expect(parse('')).toEqual({ account: [], lanes: DEFAULT_LANES, route: [], tenant: [], upstream: [] });
   });
 
   const bob = '[[account]]\nname = "bob"\n';
