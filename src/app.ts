@@ -10,9 +10,10 @@ import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { reporting, routing } from './app-routing.js';
+import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { openCertificates } from './app-tls.js';
+import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -72,7 +73,7 @@ export class App {
   private commands!: QueueCommands;
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
-  private closeRouting: () => Promise<void> = async () => {};
+  private route!: Routing;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -107,15 +108,16 @@ export class App {
     return app;
   }
 
-  /** Reads signing keys, certificates and accounts anew. What has a mistake stays as it is and is logged: false. */
+  /** Reads signing keys, certificates, accounts and routes anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
     const [keys, certificates, accounts] = await Promise.all([
       this.reloadKeys(),
       this.certificates?.reload() ?? true,
       reloadAccounts(this.accounts, this.settings, this.log),
     ]);
+    const routes = accounts && reconfigure(this.route, this.settings, this.log);
     this.renewSessions();
-    return keys && certificates && accounts;
+    return keys && certificates && routes;
   }
 
   private async reloadKeys(): Promise<boolean> {
@@ -166,7 +168,7 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    await this.closeRouting();
+    await this.route?.close();
     await this.closeOrders();
     await this.spool?.close();
   }
@@ -222,8 +224,13 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const route = routing(settings, clock, () => this.front?.ports ?? [], host);
-    this.closeRouting = route.close;
+    const route = routing(settings, readConfigFile(settings.configFile), clock, {
+      ports: () => this.front?.ports ?? [],
+      host,
+      egressPool: () => null,
+      local: () => undefined,
+    });
+    this.route = route;
     await route.open();
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({

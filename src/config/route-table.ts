@@ -103,7 +103,7 @@ const shape = {
   host: nextHop(true).optional(),
   discard: yes,
   reply: item(
-    'a code from 400 to 559, an enhanced code of its class, and a text, such as "550 5.7.1 Go away"',
+    'a code from 400 to 559, an enhanced code of its class, and a text, as a server says it',
     refusal,
   ).optional(),
   egress: word.optional(),

@@ -38,10 +38,16 @@ export function tableProblems(tables: CheckedTables): string[] {
   tenant.forEach(({ egress }, place) => {
     if (egress !== '') named(`tenant[${place + 1}].egress`, 'pool in [[egress]]', egress, egressPools);
   });
+  const fields = new Set(route.flatMap((one) => one.fields.map(({ name }) => name)));
+  if (fields.size > MAX_FIELDS)
+    problems.push(`route: they look at ${fields.size} header fields; allowed: at most ${MAX_FIELDS} in all`);
   return [...problems, ...orderProblems(route), ...hostProblems(route), ...stabilityProblems(route)];
 }
 
+/** Names shown. */
 const MAX_NAMES = 20;
+/** Header fields whose values are kept of each message. */
+const MAX_FIELDS = 16;
 
 function shortened(names: readonly string[]): string {
   return names.length > MAX_NAMES ? `${names.slice(0, MAX_NAMES).join(', ')} ...` : names.join(', ');

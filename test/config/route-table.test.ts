@@ -148,6 +148,10 @@ describe('[[route]]', () => {
       `[[tenant]]\nname = "acme"\n${mx}tenant = "acne"`,
       'route[1].tenant: there is no [[tenant]] "acne"; did you mean acme?',
     ],
+    [
+      Array.from({ length: 17 }, (_, i) => `${mx}header = { "X-${i}" = "*" }`).join('\n'),
+      'route: they look at 17 header fields; allowed: at most 16 in all',
+    ],
     [`${mx}${mx}`, 'route[2]: it is never reached, route[1] fits everything; allowed: that one as the last'],
     [
       `${mx}name = "a"\nlane = "bulk"\n${mx}name = "a"`,

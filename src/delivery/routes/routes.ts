@@ -5,7 +5,7 @@
  * Contract: pure, nothing here waits or fails. The first route that fits decides; without one mail goes to the configured
  * upstreams or, where there are none, to the mail hosts of its domain. Without routes and tenants nothing is looked at.
  */
-import type { Envelope, Handling, Recipient } from '../../message/envelope.js';
+import type { Envelope, Lane, Recipient } from '../../message/envelope.js';
 import { asciiDomain, domainOf } from '../../smtp/address.js';
 import type { AddressSetOf, CompiledRoute, RouteFacts } from './compiled-route.js';
 import { FixedKeys, MxKeys } from './destination-keys.js';
@@ -24,12 +24,29 @@ export interface RoutesOptions {
   readonly addressSet: AddressSetOf;
 }
 
+/** A message that is being accepted, without what routes may set. */
+export interface RoutedMail extends Omit<RouteFacts, 'client' | 'lane'> {
+  readonly recipients: readonly Recipient[];
+  readonly clientAddress: string;
+}
+
+export interface RouteTraits {
+  readonly lane: Lane | null;
+  readonly tags: readonly string[];
+}
+
 /** What is to be done about a recipient when it is named: take it, refuse it, or ask the target first. */
 export type EdgeDecision = null | RouteRefusal | 'verify';
 
 export class Routes {
   /** Header fields that conditions look at, lower case. */
   readonly fields: readonly string[];
+  /** Recipients are to be asked about before they are taken: `edgeDecision` may say something. */
+  readonly decidesAtEdge: boolean;
+  /** A route looks at the listener that mail came by. */
+  readonly asksListener: boolean;
+  /** Routes set lanes or tags: `traitsOf` may say something. */
+  readonly handles: boolean;
   /** Domains that are taken from anyone: themselves, and those below. */
   readonly relayDomains: ReadonlySet<string>;
   readonly relayBelow: readonly string[];
@@ -40,9 +57,7 @@ export class Routes {
   private readonly fallback: FixedKeys | null;
   private readonly mx = new MxKeys();
   private readonly envelopeFacts = new EnvelopeFacts();
-  private readonly decidesAtEdge: boolean;
   private readonly refuses: boolean;
-  private readonly handles: boolean;
 
   constructor(options: RoutesOptions) {
     const { routes } = options;
@@ -54,6 +69,7 @@ export class Routes {
     this.refuses = routes.some(({ target }) => target.kind === 'refuse');
     this.decidesAtEdge = this.refuses || routes.some(({ verify }) => verify);
     this.handles = routes.some(({ setLane, addTags }) => setLane !== null || addTags.length > 0);
+    this.asksListener = routes.some(({ listeners }) => listeners !== null);
     this.fields = [...new Set(routes.flatMap(({ fields }) => fields.map(({ name }) => name)))];
     const relayed = routes.flatMap(({ relay, recipients }) => (relay ? (recipients ?? []) : []));
     this.relayDomains = new Set(relayed.filter((one) => !one.startsWith('@*.')).map((one) => one.slice(1)));
@@ -120,23 +136,24 @@ export class Routes {
     return refusal;
   }
 
-  /** How a message is handled by its routes: the lane of its first recipient whose route says one, the tags of all. */
-  handlingOf(envelope: Envelope): Handling {
-    const { handling } = envelope;
-    if (!this.handles) return handling;
-    let { lane, tags } = handling;
-    let said = false;
-    for (const { address } of envelope.recipients) {
-      const settings = this.find(address, this.envelopeFacts.of(envelope));
+  /**
+   * What the routes of a message's recipients say of its handling: the lane of the first of them that says one, the tags
+   * of all. null: nothing. No route decides by what another sets (the configuration file is held to that), so it does not
+   * matter that lane and these tags are not known yet.
+   */
+  traitsOf(mail: RoutedMail): RouteTraits | null {
+    if (!this.handles) return null;
+    const facts: RouteFacts = { ...mail, client: mail.clientAddress, lane: null };
+    let lane: Lane | null = null;
+    let tags: readonly string[] = [];
+    for (const { address } of mail.recipients) {
+      const settings = this.find(address, facts);
       if (settings === undefined) continue;
-      if (!said && settings.setLane !== null) {
-        lane = settings.setLane;
-        said = true;
-      }
+      lane ??= settings.setLane;
       const added = settings.addTags.filter((tag) => !tags.includes(tag));
       if (added.length > 0) tags = [...tags, ...added];
     }
-    return lane === handling.lane && tags === handling.tags ? handling : { ...handling, lane, tags };
+    return lane === null && tags.length === 0 ? null : { lane, tags };
   }
 
   /** Whether a domain is one that a route with `relay` takes from anyone. `domain`: lower-case A-labels. */

@@ -5,7 +5,7 @@ import type { RouteSettings } from '../../../src/delivery/routes/route-settings.
 import { Routes } from '../../../src/delivery/routes/routes.js';
 import { type Envelope, type Handling, PLAIN_HANDLING } from '../../../src/message/envelope.js';
 import { addressSet } from '../../../src/net/address-set.js';
-import { envelope } from '../../helpers/mail.js';
+import { envelope, recipient } from '../../helpers/mail.js';
 
 const OPEN: RouteSettings = {
   name: '',
@@ -274,25 +274,33 @@ describe('at the door', () => {
   });
 });
 
-describe('handling', () => {
-  it('is that of the routes of its recipients', () => {
+describe('lane and tags', () => {
+  const mail = (...to: string[]) => ({
+    ...FACTS,
+    clientAddress: FACTS.client,
+    tags: [],
+    fields: {},
+    recipients: to.map((address) => recipient(address)),
+  });
+
+  it('are those that the routes of the recipients say', () => {
     const table = routes([
       { recipients: ['@fast.example'], setLane: 'immediate', addTags: ['a'] },
       { recipients: ['@slow.example'], setLane: 'bulk', addTags: ['a', 'b'] },
     ]);
-    const handled = (...to: string[]) => table.handlingOf(envelope(1, to));
-    expect(handled('x@other.example')).toBe(PLAIN_HANDLING);
-    expect(handled('x@other.example', 'x@fast.example', 'x@slow.example')).toEqual({
-      ...PLAIN_HANDLING,
+    expect(table.handles).toBe(true);
+    expect(table.traitsOf(mail('x@other.example'))).toBeNull();
+    expect(table.traitsOf(mail('x@other.example', 'x@fast.example', 'x@slow.example'))).toEqual({
       lane: 'immediate',
       tags: ['a', 'b'],
     });
-    expect(handled('x@slow.example', 'x@fast.example')).toMatchObject({ lane: 'bulk' });
+    expect(table.traitsOf(mail('x@slow.example', 'x@fast.example'))).toMatchObject({ lane: 'bulk' });
   });
 
-  it('is left alone where no route says anything', () => {
-    const message = envelope(1, ['x@fast.example']);
-    expect(routes([{ recipients: ['@fast.example'] }]).handlingOf(message)).toBe(message.handling);
+  it('are not looked for where no route says any', () => {
+    const table = routes([{ recipients: ['@fast.example'] }]);
+    expect(table.handles).toBe(false);
+    expect(table.traitsOf(mail('x@fast.example'))).toBeNull();
   });
 });
 
