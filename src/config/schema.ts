@@ -12,6 +12,7 @@ import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
 import { upstreamSettings } from './upstream-settings.js';
+import { verifySettings } from './verify-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
@@ -28,6 +29,7 @@ export const schema = {
   ...deliverySettings,
   ...securitySettings,
   ...upstreamSettings,
+  ...verifySettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,

@@ -325,6 +325,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
 
 const NO_HANDSHAKE: TlsFailure = { kind: 'validation-failure', reason: 'no TLS handshake in time' };
 
-function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {
+/** How a session with a host is opened under a policy. */
+export function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {
   return { tls: mode === 'none' ? 'none' : implicit ? 'implicit' : mode, credentials: host.credentials?.sasl ?? null };
 }

@@ -130,6 +130,7 @@ export const replies = {
 
   // Policy and the state of the engine
   tooManyConnections: makeReply(421, '4.7.0', 'Too many connections, try again later'),
+  recipientNotVerified: makeReply(450, '4.3.0', 'Recipient cannot be verified now, try again later'),
   relayDenied: makeReply(554, '5.7.1', 'Relaying denied: you may not send to this domain through this host'),
   spoolFull: makeReply(452, '4.3.1', 'Spool is full, try again later'),
   spoolFailed: makeReply(451, '4.3.0', 'Spool cannot be written, try again later'),
