@@ -11,7 +11,7 @@ import { engineControl, openOrders } from './app-control.js';
 import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { reporting, routing } from './app-routing.js';
+import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { shaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
@@ -77,7 +77,7 @@ export class App {
   private commands!: QueueCommands;
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
-  private closeRouting: () => Promise<void> = async () => {};
+  private route!: Routing;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -107,7 +107,7 @@ export class App {
     return app;
   }
 
-  /** Reads signing keys, certificates and accounts anew. What has a mistake stays as it is and is logged: false. */
+  /** Reads signing keys, certificates, accounts and routes anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
     const [keys, certificates, accounts] = await Promise.all([
       this.reloadKeys(),
@@ -119,8 +119,9 @@ export class App {
     } catch {
       // reloadAccounts has said so of the same file.
     }
+    const routes = accounts && reconfigure(this.route, this.settings, this.log);
     this.renewSessions();
-    return keys && certificates && accounts;
+    return keys && certificates && routes;
   }
 
   private readRules(): MailRules {
@@ -176,7 +177,7 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    await this.closeRouting();
+    await this.route?.close();
     await this.closeOrders();
     await this.spool?.close();
   }
@@ -232,8 +233,13 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const route = routing(settings, clock, () => this.front?.ports ?? [], host);
-    this.closeRouting = route.close;
+    const route = routing(settings, readConfigFile(settings.configFile), clock, {
+      ports: () => this.front?.ports ?? [],
+      host,
+      egressPool: () => null,
+      local: () => undefined,
+    });
+    this.route = route;
     await route.open();
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({

@@ -37,6 +37,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'message/envelope',
     'message/tenant',
     'message/lane-settings',
+    'delivery/routes/route-settings',
+    'delivery/routes/text-pattern',
     'smtp/authentication',
     'accounts/account-settings',
     'accounts/canonical-text',

@@ -13,6 +13,7 @@ import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
 import { upstreamSettings } from './upstream-settings.js';
+import { verifySettings } from './verify-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
@@ -30,6 +31,7 @@ export const schema = {
   ...deliverySettings,
   ...securitySettings,
   ...upstreamSettings,
+  ...verifySettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,

@@ -149,6 +149,7 @@ export const replies = {
     '4.7.0',
     'Too many new connections on this port, try again in a second',
   ),
+  recipientNotVerified: makeReply(450, '4.3.0', 'Recipient cannot be verified now, try again later'),
   relayDenied: makeReply(554, '5.7.1', 'Relaying denied: you may not send to this domain through this host'),
   notDecided: makeReply(451, '4.4.3', 'Recipient cannot be verified now, try again later'),
   spoolFull: makeReply(452, '4.3.1', 'Spool is full, try again later'),
