@@ -3,13 +3,13 @@
  * handled, and how much of it there may be.
  */
 import type { Accounts } from './accounts/accounts.js';
-import type { ConfigFile } from './config/config-file.js';
+import { type ConfigFile, readConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import { COUNTED, type EdgeLimit, EdgeLimits, TenantLimits } from './intake/edge-limits.js';
 import { MessageHandling } from './intake/handling.js';
-import type { IntakeEdge, Submitter } from './intake/intake.js';
+import type { IntakeRules, Submitter } from './intake/intake.js';
 import { LimitsInForce } from './intake/limits-in-force.js';
 import type { Envelope, Lane } from './message/envelope.js';
 import { Tenants } from './message/tenant.js';
@@ -20,19 +20,14 @@ import type { Reply } from './smtp/replies.js';
 import type { Transaction } from './smtp/server-host.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
 
-/** What the configuration file says of mail that comes in; made anew on reload. */
-export interface MailRules {
-  readonly handling: MessageHandling;
-  readonly edge: IntakeEdge | null;
-}
-
-export function mailRules(
+/** What the configuration file says of mail that comes in. */
+function mailRules(
   settings: Settings,
   file: Pick<ConfigFile, 'tenant' | 'lanes'>,
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
-  events: Pick<EngineEvents, 'fieldIgnored'>,
-): MailRules {
+  events: Events,
+): IntakeRules {
   const names = listenerNames(settings.listen);
   const lanes = settings.listen.flatMap(({ lane }, i): [string, Lane][] => (lane === null ? [] : [[names[i]!, lane]]));
   const tenants = new Tenants(file.tenant, addressSet);
@@ -80,19 +75,41 @@ function edgeLimits(settings: Settings): EdgeLimits | null {
 /** Told that somebody is over a limit: key of LimitsInForce, the reply to MAIL, until when (wall clock, ms). */
 type Limited = (key: string, reply: Reply, until: number) => void;
 
-/** Books each message to its client, its listener and its account, or refuses it, and then the next MAIL. */
-export class EdgeAdmission {
+type Events = Pick<EngineEvents, 'fieldIgnored'>;
+
+/**
+ * Books each message to its client, its listener and its account, or refuses it, and then the next MAIL; and says how
+ * messages are handled.
+ */
+export class MailEdge {
+  rules: IntakeRules;
   private readonly limits: EdgeLimits | null;
   private readonly inForce = new LimitsInForce();
+  private readonly settings: Settings;
   private readonly accounts: Accounts;
   private readonly clock: Clock;
+  private readonly events: Events;
   private readonly limited: Limited;
 
-  constructor(settings: Settings, accounts: Accounts, clock: Clock, limited: Limited) {
+  /** @throws SluiceError `bad-config-file`. */
+  constructor(settings: Settings, accounts: Accounts, clock: Clock, events: Events, limited: Limited) {
     this.limits = edgeLimits(settings);
+    this.settings = settings;
     this.accounts = accounts;
     this.clock = clock;
+    this.events = events;
     this.limited = limited;
+    this.rules = this.readRules();
+  }
+
+  /** Reads the configuration file anew; false: it has a mistake and the old rules stay. */
+  reload(): boolean {
+    try {
+      this.rules = this.readRules();
+    } catch {
+      return false;
+    }
+    return true;
   }
 
   /** At the end of a message. */
@@ -123,6 +140,11 @@ export class EdgeAdmission {
       if (over !== null) return over.reply;
     }
     return this.limits === null ? null : this.inForce.refusal(client, this.clock.now());
+  }
+
+  private readRules(): IntakeRules {
+    const file = readConfigFile(this.settings.configFile);
+    return mailRules(this.settings, file, this.accounts, this.clock, this.events);
   }
 
   /** Tells threads, which only have the wall clock in common with this one. */

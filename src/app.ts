@@ -8,14 +8,13 @@
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
-import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
+import { connectionLimits, MailEdge } from './app-edge.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { shaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
-import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -71,8 +70,7 @@ export class App {
   private delivery!: Delivery;
   private intake!: Intake;
   private admission!: Admission;
-  private edge!: EdgeAdmission;
-  private rules!: MailRules;
+  private edge!: MailEdge;
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private orders!: StandingOrders;
@@ -114,19 +112,10 @@ export class App {
       this.certificates?.reload() ?? true,
       reloadAccounts(this.accounts, this.settings, this.log),
     ]);
-    try {
-      this.rules = this.readRules();
-    } catch {
-      // reloadAccounts has said so of the same file.
-    }
-    const routes = accounts && reconfigure(this.route, this.settings, this.log);
+    // A mistake in the configuration file: then accounts are false, and it was said.
+    const routes = accounts && this.edge.reload() && reconfigure(this.route, this.settings, this.log);
     this.renewSessions();
     return keys && certificates && routes;
-  }
-
-  private readRules(): MailRules {
-    const file = readConfigFile(this.settings.configFile);
-    return mailRules(this.settings, file, this.accounts, systemClock, this.events);
   }
 
   private async reloadKeys(): Promise<boolean> {
@@ -298,17 +287,14 @@ export class App {
       relayDomains: new Set(settings.relayDomains),
     });
     const rules = headerRules(settings);
-    this.rules = this.readRules();
-    this.edge = new EdgeAdmission(settings, this.accounts, clock, (key, reply, until) =>
-      this.front?.limit(key, reply, until),
-    );
+    this.edge = new MailEdge(settings, this.accounts, clock, events, (...told) => this.front?.limit(...told));
     this.intake = new Intake({
       spool,
       clock,
       ids,
       events,
       admit: (submitter, transaction) => this.edge.admit(submitter, transaction),
-      rules: () => this.rules,
+      rules: () => this.edge.rules,
       dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({

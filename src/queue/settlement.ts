@@ -208,13 +208,12 @@ export class Settlement {
   }
 
   private wantsRelayNotice(message: QueuedMessage, recipient: number, outcome: Outcome): boolean {
+    if (outcome.kind !== 'delivered' || !outcome.relayed) return false;
     const { notify } = message.envelope.recipients[recipient]!;
-    return (
-      outcome.kind === 'delivered' &&
-      outcome.relayed &&
-      (notify & NOTIFY_SUCCESS) !== 0 &&
-      (notify & NOTIFY_NEVER) === 0
-    );
+    const { deliverBy } = message.envelope.handling;
+    // RFC 2852 section 4.1: the sender hears of hops where its time is not passed on, or wanted to hear of each.
+    const traced = deliverBy !== null && (deliverBy.mode === 'N' || deliverBy.trace);
+    return (traced || (notify & NOTIFY_SUCCESS) !== 0) && (notify & NOTIFY_NEVER) === 0;
   }
 
   private close(message: QueuedMessage, recipient: number, status: 'delivered' | 'failed', outcome: Outcome): void {

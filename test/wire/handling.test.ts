@@ -222,13 +222,18 @@ describe('DELIVERBY', () => {
     const client = await stage.client(await stage.engine({}, sink));
     await client.send('<ann@client.example> BY=600;R', TO, mail());
     await client.send('<bea@client.example> BY=600;N', TO, mail());
-    const messages = await sink.waitFor(2);
-    expect(messages.map(({ mail: command }) => command).sort()).toEqual([
-      'MAIL FROM:<>',
-      'MAIL FROM:<bea@client.example>',
+    await client.send('<cea@client.example> BY=600;N', ['<bob@accept.example> NOTIFY=NEVER'], mail());
+    await client.send('<dea@client.example>', TO, mail());
+    const messages = await sink.waitFor(5);
+    expect(messages.map(({ mail: command, rcpts: [rcpt] }) => `${command} ${rcpt}`).sort()).toEqual([
+      'MAIL FROM:<> RCPT TO:<ann@client.example>',
+      'MAIL FROM:<> RCPT TO:<bea@client.example>',
+      ...['bea', 'cea', 'dea'].map((name) => `MAIL FROM:<${name}@client.example> RCPT TO:${TO[0]}`),
     ]);
-    const notice = messages.find(({ mail: command }) => command === 'MAIL FROM:<>')!.content.toString();
-    expect(notice).toContain('Status: 5.3.3');
-    expect(notice).toMatch(/Deliver-By-Date: /);
+    const notice = (name: string) =>
+      messages.find(({ rcpts: [rcpt] }) => rcpt === `RCPT TO:<${name}@client.example>`)!.content.toString();
+    expect(notice('ann')).toContain('Action: failed\r\nStatus: 5.3.3\r\n');
+    expect(notice('bea')).toContain('Action: relayed\r\n');
+    for (const name of ['ann', 'bea']) expect(notice(name)).toMatch(/\r\nDeliver-By-Date: /);
   });
 });
