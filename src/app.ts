@@ -9,7 +9,7 @@ import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
-import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { buildFront, type RecipientPolicy, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
@@ -71,6 +71,8 @@ export class App {
   private intake!: Intake;
   private admission!: Admission;
   private edge!: MailEdge;
+  /** Decides about recipients that the relay policy takes; null: all of them are taken. */
+  private readonly recipientPolicy: RecipientPolicy | null = null;
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private orders!: StandingOrders;
@@ -332,7 +334,7 @@ export class App {
       authenticator: this.accounts,
       sessions: () => this.sessions(),
       limitOf: (client) => this.edge.limitOf(client),
-      recipientPolicy: null,
+      recipientPolicy: this.recipientPolicy,
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -345,7 +347,7 @@ export class App {
 
   /** Connections from now on get what holds now. */
   private renewSessions(): void {
-    this.front?.configure(sessionConfig(this.settings, this.sessions(), false));
+    this.front?.configure(sessionConfig(this.settings, this.sessions(), this.recipientPolicy !== null));
   }
 
   private failed(error: unknown): void {
