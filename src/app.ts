@@ -114,12 +114,13 @@ export class App {
       this.certificates?.reload() ?? true,
       reloadAccounts(this.accounts, this.settings, this.log),
     ]);
+    const routes = accounts && reconfigure(this.route, this.settings, this.log);
     try {
       this.rules = this.readRules();
     } catch {
       // reloadAccounts has said so of the same file.
     }
-    const routes = accounts && reconfigure(this.route, this.settings, this.log);
+    this.admission.setRelayDomains(new Set(this.relayDomains()));
     this.renewSessions();
     return keys && certificates && routes;
   }
@@ -295,7 +296,7 @@ export class App {
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set(settings.relayDomains),
+      relayDomains: new Set(this.relayDomains()),
     });
     const rules = headerRules(settings);
     this.rules = this.readRules();
@@ -354,7 +355,15 @@ export class App {
   }
 
   private sessions(): Sessions {
-    return { material: this.certificates?.material ?? null, mechanisms: this.accounts.mechanisms };
+    return {
+      material: this.certificates?.material ?? null,
+      mechanisms: this.accounts.mechanisms,
+      relayDomains: this.relayDomains(),
+    };
+  }
+
+  private relayDomains(): readonly string[] {
+    return [...this.settings.relayDomains, ...this.route.routes().relayDomains];
   }
 
   /** Connections from now on get what holds now. */

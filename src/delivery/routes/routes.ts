@@ -47,9 +47,8 @@ export class Routes {
   readonly asksListener: boolean;
   /** Routes set lanes or tags: `traitsOf` may say something. */
   readonly handles: boolean;
-  /** Domains that are taken from anyone: themselves, and those below. */
-  readonly relayDomains: ReadonlySet<string>;
-  readonly relayBelow: readonly string[];
+  /** Domains that are taken from anyone (`relay`), lower-case A-labels; `.example.org`: all below it. */
+  readonly relayDomains: readonly string[];
   private readonly index: RouteIndex;
   private readonly options: RoutesOptions;
   private readonly byName = new Map<string, CompiledRoute>();
@@ -71,9 +70,9 @@ export class Routes {
     this.handles = routes.some(({ setLane, addTags }) => setLane !== null || addTags.length > 0);
     this.asksListener = routes.some(({ listeners }) => listeners !== null);
     this.fields = [...new Set(routes.flatMap(({ fields }) => fields.map(({ name }) => name)))];
-    const relayed = routes.flatMap(({ relay, recipients }) => (relay ? (recipients ?? []) : []));
-    this.relayDomains = new Set(relayed.filter((one) => !one.startsWith('@*.')).map((one) => one.slice(1)));
-    this.relayBelow = relayed.filter((one) => one.startsWith('@*.')).map((one) => one.slice(2));
+    this.relayDomains = routes
+      .flatMap(({ relay, recipients }) => (relay ? (recipients ?? []) : []))
+      .map((pattern) => pattern.replace(/^@\*?/, ''));
   }
 
   /** There are routes. */
@@ -154,11 +153,6 @@ export class Routes {
       if (added.length > 0) tags = [...tags, ...added];
     }
     return lane === null && tags.length === 0 ? null : { lane, tags };
-  }
-
-  /** Whether a domain is one that a route with `relay` takes from anyone. `domain`: lower-case A-labels. */
-  relays(domain: string): boolean {
-    return this.relayDomains.has(domain) || this.relayBelow.some((suffix) => domain.endsWith(suffix));
   }
 
   private routeFor(address: string, domain: string, facts: RouteFacts): CompiledRoute | undefined {
