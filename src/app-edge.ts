@@ -3,10 +3,12 @@
  * handled, and how much of it there may be.
  */
 import type { Accounts } from './accounts/accounts.js';
+import { contentRefusal } from './app-recipients.js';
 import type { ConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
+import type { Routes } from './delivery/routes/routes.js';
 import { COUNTED, type EdgeLimit, EdgeLimits, TenantLimits } from './intake/edge-limits.js';
 import { MessageHandling } from './intake/handling.js';
 import type { IntakeEdge, Submitter } from './intake/intake.js';
@@ -29,6 +31,7 @@ export interface MailRules {
 export function mailRules(
   settings: Settings,
   file: Pick<ConfigFile, 'tenant' | 'lanes'>,
+  routes: Routes,
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
   events: Pick<EngineEvents, 'fieldIgnored'>,
@@ -41,21 +44,23 @@ export function mailRules(
     lanes: file.lanes,
     tenants,
     listenerLanes: new Map(lanes),
-    keepsListener: settings.listen.some(({ name, lane }) => name !== '' || lane !== null),
+    keepsListener: settings.listen.some(({ name, lane }) => name !== '' || lane !== null) || routes.asksListener,
     account: (name) => {
       const { lane, tags } = accounts.settingsOf(name);
       return lane === null && tags.length === 0 ? null : { lane, tags };
     },
-    laneOf: null,
+    traitsOf: routes.handles ? (facts) => routes.traitsOf(facts) : null,
     ignored: (client, field, value) => events.fieldIgnored(client, field, value),
   });
-  const edge = limits.none
-    ? null
-    : {
-        refusal: ({ handling: { tenant }, recipients, content }: Envelope) =>
-          limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now()),
-        dropReason: () => null,
-      };
+  const limited = ({ handling: { tenant }, recipients, content }: Envelope): Reply | null =>
+    limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now());
+  const edge =
+    limits.none && !routes.refuses
+      ? null
+      : {
+          refusal: (envelope: Envelope) => contentRefusal(routes, envelope) ?? limited(envelope),
+          dropReason: () => null,
+        };
   return { handling, edge };
 }
 

@@ -43,6 +43,8 @@ export class Routes {
   readonly fields: readonly string[];
   /** Recipients are to be asked about before they are taken: `edgeDecision` may say something. */
   readonly decidesAtEdge: boolean;
+  /** Routes refuse: `contentDecision` may say something. */
+  readonly refuses: boolean;
   /** A route looks at the listener that mail came by. */
   readonly asksListener: boolean;
   /** Routes set lanes or tags: `traitsOf` may say something. */
@@ -56,7 +58,6 @@ export class Routes {
   private readonly fallback: FixedKeys | null;
   private readonly mx = new MxKeys();
   private readonly envelopeFacts = new EnvelopeFacts();
-  private readonly refuses: boolean;
 
   constructor(options: RoutesOptions) {
     const { routes } = options;
@@ -69,7 +70,7 @@ export class Routes {
     this.decidesAtEdge = this.refuses || routes.some(({ verify }) => verify);
     this.handles = routes.some(({ setLane, addTags }) => setLane !== null || addTags.length > 0);
     this.asksListener = routes.some(({ listeners }) => listeners !== null);
-    this.fields = [...new Set(routes.flatMap(({ fields }) => fields.map(({ name }) => name)))];
+    this.fields = routeFields(routes);
     this.relayDomains = routes
       .flatMap(({ relay, recipients }) => (relay ? (recipients ?? []) : []))
       .map((pattern) => pattern.replace(/^@\*?/, ''));
@@ -167,6 +168,11 @@ export class Routes {
     const egress = own === '' && this.options.tenantsHaveEgress && tenant !== '' ? this.options.egressOf(tenant) : own;
     return keys === null ? this.mx.of(domain, egress, tlsOptional) : keys.of(egress);
   }
+}
+
+/** Header fields that conditions look at, lower case. */
+export function routeFields(routes: readonly RouteSettings[]): string[] {
+  return [...new Set(routes.flatMap(({ fields }) => fields.map(({ name }) => name)))];
 }
 
 /** null: the key follows the recipient's domain. */
