@@ -3,10 +3,12 @@
  * handled, and how much of it there may be.
  */
 import type { Accounts } from './accounts/accounts.js';
-import { type ConfigFile, readConfigFile } from './config/config-file.js';
+import { contentRefusal } from './app-recipients.js';
+import type { ConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
+import type { Routes } from './delivery/routes/routes.js';
 import { COUNTED, type EdgeLimit, EdgeLimits, TenantLimits } from './intake/edge-limits.js';
 import { MessageHandling } from './intake/handling.js';
 import type { IntakeRules, Submitter } from './intake/intake.js';
@@ -24,6 +26,7 @@ import type { EngineEvents } from './telemetry/engine-events.js';
 function mailRules(
   settings: Settings,
   file: Pick<ConfigFile, 'tenant' | 'lanes'>,
+  routes: Routes,
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
   events: Events,
@@ -36,21 +39,23 @@ function mailRules(
     lanes: file.lanes,
     tenants,
     listenerLanes: new Map(lanes),
-    keepsListener: settings.listen.some(({ name, lane }) => name !== '' || lane !== null),
+    keepsListener: settings.listen.some(({ name, lane }) => name !== '' || lane !== null) || routes.asksListener,
     account: (name) => {
       const { lane, tags } = accounts.settingsOf(name);
       return lane === null && tags.length === 0 ? null : { lane, tags };
     },
-    laneOf: null,
+    traitsOf: routes.handles ? (facts) => routes.traitsOf(facts) : null,
     ignored: (client, field, value) => events.fieldIgnored(client, field, value),
   });
-  const edge = limits.none
-    ? null
-    : {
-        refusal: ({ handling: { tenant }, recipients, content }: Envelope) =>
-          limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now()),
-        dropReason: () => null,
-      };
+  const limited = ({ handling: { tenant }, recipients, content }: Envelope): Reply | null =>
+    limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now());
+  const edge =
+    limits.none && !routes.refuses
+      ? null
+      : {
+          refusal: (envelope: Envelope) => contentRefusal(routes, envelope) ?? limited(envelope),
+          dropReason: () => null,
+        };
   return { handling, edge };
 }
 
@@ -82,7 +87,7 @@ type Events = Pick<EngineEvents, 'fieldIgnored'>;
  * messages are handled.
  */
 export class MailEdge {
-  rules: IntakeRules;
+  rules!: IntakeRules;
   private readonly limits: EdgeLimits | null;
   private readonly inForce = new LimitsInForce();
   private readonly settings: Settings;
@@ -91,7 +96,7 @@ export class MailEdge {
   private readonly events: Events;
   private readonly limited: Limited;
 
-  /** @throws SluiceError `bad-config-file`. */
+  /** `configure` comes before the first message. */
   constructor(settings: Settings, accounts: Accounts, clock: Clock, events: Events, limited: Limited) {
     this.limits = edgeLimits(settings);
     this.settings = settings;
@@ -99,17 +104,11 @@ export class MailEdge {
     this.clock = clock;
     this.events = events;
     this.limited = limited;
-    this.rules = this.readRules();
   }
 
-  /** Reads the configuration file anew; false: it has a mistake and the old rules stay. */
-  reload(): boolean {
-    try {
-      this.rules = this.readRules();
-    } catch {
-      return false;
-    }
-    return true;
+  /** Takes what the configuration file says and the routes made of it. */
+  configure(file: Pick<ConfigFile, 'tenant' | 'lanes'>, routes: Routes): void {
+    this.rules = mailRules(this.settings, file, routes, this.accounts, this.clock, this.events);
   }
 
   /** At the end of a message. */
@@ -140,11 +139,6 @@ export class MailEdge {
       if (over !== null) return over.reply;
     }
     return this.limits === null ? null : this.inForce.refusal(client, this.clock.now());
-  }
-
-  private readRules(): IntakeRules {
-    const file = readConfigFile(this.settings.configFile);
-    return mailRules(this.settings, file, this.accounts, this.clock, this.events);
   }
 
   /** Tells threads, which only have the wall clock in common with this one. */

@@ -41,11 +41,8 @@ export interface FrontParts {
   readonly sessions: () => Sessions;
   /** The answer to a client's MAIL while it, its account or its listener is over a limit. */
   limitOf(client: MailClient): Reply | null;
-  /**
-   * What is decided of recipients that the relay policy takes, besides; null: nothing. Changes with `configure` only
-   * between null and not.
-   */
-  readonly recipientPolicy: RecipientPolicy | null;
+  /** What is decided of recipients that the relay policy takes, besides. */
+  readonly recipientPolicy: RecipientPolicy;
   room(): number;
 }
 
@@ -53,17 +50,18 @@ export interface FrontParts {
 export interface Sessions {
   readonly material: TlsMaterial | null;
   readonly mechanisms: readonly Mechanism[];
+  /** As in AdmissionOptions. */
+  readonly relayDomains: readonly string[];
+  /** Threads ask about each recipient: `recipientPolicy` may say something. */
+  readonly askRecipients: boolean;
 }
 
 /** Refuses a recipient, now or later; null takes it. */
 export type RecipientPolicy = FrontHost['admitRecipient'];
 
 /** What sessions of each listener are told. */
-export function sessionConfig(
-  settings: Settings,
-  { material, mechanisms }: Sessions,
-  askRecipients: boolean,
-): SessionConfig {
+export function sessionConfig(settings: Settings, sessions: Sessions): SessionConfig {
+  const { material, mechanisms, relayDomains, askRecipients } = sessions;
   const names = listenerNames(settings.listen);
   return {
     listeners: settings.listen.map((listener, index) => ({
@@ -73,7 +71,7 @@ export function sessionConfig(
     })),
     tls: material,
     handshakeTimeout: settings.tlsHandshakeTimeout,
-    relayDomains: settings.relayDomains,
+    relayDomains,
     askRecipients,
   };
 }
@@ -81,11 +79,11 @@ export function sessionConfig(
 /** Builds the front; it does not listen yet. @throws SluiceError `cannot-listen` where an inherited socket is missing. */
 export function buildFront(parts: FrontParts): Front {
   const { settings, clock, wheel, segments, count, admission, intake, events, authenticator, recipientPolicy } = parts;
-  const config = sessionConfig(settings, parts.sessions(), parts.recipientPolicy !== null);
+  const config = sessionConfig(settings, parts.sessions());
   const host: FrontHost = {
     admitMail: (client, size) => parts.limitOf(client) ?? admission.admitMail(size),
     admitRecipient: (client, address, domain) =>
-      admission.admitRecipient(client.relays, domain) ?? recipientPolicy?.(client, address, domain) ?? null,
+      admission.admitRecipient(client.relays, domain) ?? recipientPolicy(client, address, domain),
     openBody: () => new BodyBuffer(segments),
     accept: (submitter, transaction) => intake.accept(submitter, transaction),
     authenticate: (question, address) => authenticator.answer(question, address),

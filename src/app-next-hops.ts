@@ -80,3 +80,9 @@ export class NextHops {
     return { from, site: upstreamSite(upstreamsOf(own, this.http, this.clock, where), this.lookUp, order) };
   }
 }
+
+/** Connections that deliveries may want at once; by MX there is no telling, so what a busy relay has. */
+export function wantedConnections(settings: Pick<Settings, 'upstream'>): number {
+  if (settings.upstream.length === 0) return 500;
+  return settings.upstream.reduce((sum, { pool }) => sum + pool, 0);
+}

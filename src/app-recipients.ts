@@ -5,6 +5,8 @@ import type { Routing } from './app-routing.js';
 import type { Settings } from './config/schema.js';
 import type { RouteFacts } from './delivery/routes/compiled-route.js';
 import { RecipientVerifier, type Verification, type VerifierOptions } from './delivery/routes/recipient-verifier.js';
+import type { Routes } from './delivery/routes/routes.js';
+import type { Envelope } from './message/envelope.js';
 import { domainOf } from './smtp/address.js';
 import { makeReply, type Reply, replies } from './smtp/replies.js';
 
@@ -68,11 +70,8 @@ export function recipientPolicy(
 }
 
 /** The refusal of a message that all its recipients' routes refuse, which only its header could tell. */
-export function contentRefusal(
-  routing: Pick<Routing, 'routes'>,
-  envelope: Parameters<ReturnType<Routing['routes']>['contentDecision']>[0],
-): Reply | null {
-  const refusal = routing.routes().contentDecision(envelope);
+export function contentRefusal(routes: Routes, envelope: Envelope): Reply | null {
+  const refusal = routes.contentDecision(envelope);
   return refusal === null ? null : makeReply(refusal.code, refusal.enhanced, refusal.text);
 }
 

@@ -25,6 +25,7 @@ import { addressSet } from './net/address-set.js';
 import { DnsClient } from './net/dns-client.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
 import { HttpRequester } from './net/http-request.js';
+import type { DeliveryJob } from './queue/queued-message.js';
 import { domainOf } from './smtp/address.js';
 import type { Log } from './telemetry/log.js';
 
@@ -140,15 +141,22 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
   };
 }
 
-/** Takes routes from the configuration file anew; a mistake keeps the old ones and is logged: false. */
-export function reconfigure(route: Routing, settings: Settings, log: Pick<Log, 'error'>): boolean {
+/** Takes routes from the configuration file anew, which it gives back; a mistake keeps the old ones and is logged: null. */
+export function reconfigure(route: Routing, settings: Settings, log: Pick<Log, 'error'>): ConfigFile | null {
   try {
-    route.configure(readConfigFile(settings.configFile));
-    return true;
+    const tables = readConfigFile(settings.configFile);
+    route.configure(tables);
+    return tables;
   } catch (error) {
     log.error({ reason: messageOf(error) }, 'reload failed, the old routes stay in use');
-    return false;
+    return null;
   }
+}
+
+/** A job that would go elsewhere by the routes there are now. */
+export function isElsewhere(route: Pick<Routing, 'destinationOf'>, job: DeliveryJob): boolean {
+  const { envelope } = job.message;
+  return job.recipients.some((index) => route.destinationOf(envelope.recipients[index]!, envelope) !== job.destination);
 }
 
 /** The events, with results of TLS told to reports as well. */

@@ -5,16 +5,21 @@
  * resolves, and main closes this App and starts another, which reads everything anew from disk.
  */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
+import { connecting, connectionUse } from './app-delivery.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
-import { buildFront, type RecipientPolicy, type Sessions, sessionConfig } from './app-front.js';
+import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { wantedConnections } from './app-next-hops.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
+import { recipientPolicy, recipientVerifier } from './app-recipients.js';
+import { isElsewhere, type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { shaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
+import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -22,6 +27,8 @@ import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { QueueIdSource } from './core/queue-id.js';
 import { Delivery } from './delivery/delivery.js';
+import type { RecipientVerifier } from './delivery/routes/recipient-verifier.js';
+import { routeFields } from './delivery/routes/routes.js';
 import type { StandingOrders } from './delivery/standing-orders.js';
 import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
@@ -30,7 +37,6 @@ import { SegmentPool } from './memory/segment-pool.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import { DescriptorBudget } from './net/descriptor-budget.js';
-import { dial } from './net/dial.js';
 import type { Front } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
@@ -71,13 +77,12 @@ export class App {
   private intake!: Intake;
   private admission!: Admission;
   private edge!: MailEdge;
-  /** Decides about recipients that the relay policy takes; null: all of them are taken. */
-  private readonly recipientPolicy: RecipientPolicy | null = null;
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
   private route!: Routing;
+  private verifier!: RecipientVerifier;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -109,21 +114,27 @@ export class App {
 
   /** Reads signing keys, certificates, accounts and routes anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
-    const [keys, certificates, accounts] = await Promise.all([
-      this.reloadKeys(),
-      this.certificates?.reload() ?? true,
-      reloadAccounts(this.accounts, this.settings, this.log),
-    ]);
-    // A mistake in the configuration file: then accounts are false, and it was said.
-    const routes = accounts && this.edge.reload() && reconfigure(this.route, this.settings, this.log);
+    const accounts = await reloadAccounts(this.accounts, this.settings, this.log);
+    const routes = accounts && this.reloadRoutes();
+    const [keys, certificates] = await Promise.all([this.reloadKeys(), this.certificates?.reload() ?? true]);
     this.renewSessions();
     return keys && certificates && routes;
+  }
+
+  /** Mail that waits goes where it belongs now. */
+  private reloadRoutes(): boolean {
+    const tables = reconfigure(this.route, this.settings, this.log);
+    if (tables === null) return false;
+    this.edge.configure(tables, this.route.routes());
+    this.admission.setRelayDomains(new Set(this.relayDomains()));
+    this.scheduler.resplit((job) => isElsewhere(this.route, job));
+    return true;
   }
 
   private async reloadKeys(): Promise<boolean> {
     const old = this.preparation.pool;
     try {
-      const next = preparation(this.settings, this.segments, this.log);
+      const next = preparation(this.settings, this.segments, this.log, this.route.routes().fields);
       // The old threads go on until the new ones are there.
       await next.pool?.ready();
       this.preparation = next;
@@ -168,6 +179,7 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
+    this.verifier?.close();
     await this.route?.close();
     await this.closeOrders();
     await this.spool?.close();
@@ -206,7 +218,8 @@ export class App {
 
   private async open(): Promise<void> {
     const { settings, segments, events } = this;
-    this.preparation = preparation(settings, segments, this.log);
+    const tables = readConfigFile(settings.configFile);
+    this.preparation = preparation(settings, segments, this.log, routeFields(tables.route));
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
     const spool = await openSpool({
@@ -224,7 +237,7 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const route = routing(settings, readConfigFile(settings.configFile), clock, {
+    const route = routing(settings, tables, clock, {
       ports: () => this.front?.ports ?? [],
       host,
       egressPool: () => null,
@@ -257,24 +270,12 @@ export class App {
       destinationOf: route.destinationOf,
       wake: (queue) => this.delivery.wake(queue),
     });
+    const made = connecting(settings, clock, this.wheel);
+    this.verifier = recipientVerifier(settings, route, made);
     this.delivery = new Delivery(
       {
-        clock,
-        wheel: this.wheel,
-        dial,
-        connection: {
-          hostname: settings.hostname,
-          connectTimeout: settings.upstreamConnectTimeout,
-          replyTimeout: settings.upstreamReplyTimeout,
-          dataTimeout: settings.upstreamDataTimeout,
-          tlsTimeout: settings.upstreamTlsTimeout,
-        },
-        messagesPerConnection: settings.messagesPerUpstreamConnection || Number.POSITIVE_INFINITY,
-        connectionAge: settings.upstreamConnectionAge || Number.POSITIVE_INFINITY,
-        idleTime: settings.upstreamIdle,
-        maxRecipients: settings.upstreamMaxRecipients,
-        // It doubles up to 64 times this, which must not be later than mail is due again.
-        hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
+        ...made,
+        ...connectionUse(settings),
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
         suspensions: this.orders,
@@ -286,10 +287,11 @@ export class App {
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set(settings.relayDomains),
+      relayDomains: new Set(this.relayDomains()),
     });
     const rules = headerRules(settings);
     this.edge = new MailEdge(settings, this.accounts, clock, events, (...told) => this.front?.limit(...told));
+    this.edge.configure(tables, route.routes());
     this.intake = new Intake({
       spool,
       clock,
@@ -313,7 +315,7 @@ export class App {
 
   private async listen(): Promise<void> {
     const { settings, segments } = this;
-    const descriptors = new DescriptorBudget(wantedUpstream(settings), () => systemClock.now());
+    const descriptors = new DescriptorBudget(wantedConnections(settings), () => systemClock.now());
     this.descriptors = descriptors;
     if (descriptors.clients < settings.maxConnections)
       this.log.warn(
@@ -334,7 +336,7 @@ export class App {
       authenticator: this.accounts,
       sessions: () => this.sessions(),
       limitOf: (client) => this.edge.limitOf(client),
-      recipientPolicy: this.recipientPolicy,
+      recipientPolicy: recipientPolicy(this.route, this.verifier, settings.verifyUnknown),
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -342,12 +344,21 @@ export class App {
   }
 
   private sessions(): Sessions {
-    return { material: this.certificates?.material ?? null, mechanisms: this.accounts.mechanisms };
+    return {
+      material: this.certificates?.material ?? null,
+      mechanisms: this.accounts.mechanisms,
+      relayDomains: this.relayDomains(),
+      askRecipients: this.route.routes().decidesAtEdge,
+    };
+  }
+
+  private relayDomains(): readonly string[] {
+    return [...this.settings.relayDomains, ...this.route.routes().relayDomains];
   }
 
   /** Connections from now on get what holds now. */
   private renewSessions(): void {
-    this.front?.configure(sessionConfig(this.settings, this.sessions(), this.recipientPolicy !== null));
+    this.front?.configure(sessionConfig(this.settings, this.sessions()));
   }
 
   private failed(error: unknown): void {
@@ -359,14 +370,4 @@ export class App {
         : new SluiceError('spool-failed', messageOf(error), { temporary: true, cause: error }),
     );
   }
-}
-
-/** Connections that deliveries may want at once; by MX there is no telling, so what a busy relay has. */
-function wantedUpstream(settings: Settings): number {
-  if (settings.upstream.length === 0) return 500;
-  return settings.upstream.reduce((sum, { pool }) => sum + pool, 0);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

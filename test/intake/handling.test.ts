@@ -73,7 +73,7 @@ const lane = (value: string): CapturedFields => ({ 'x-sluice-lane': value });
 describe('the lane', () => {
   const tenants = new Tenants([tenant('t', { listeners: ['smtp'], lane: 'immediate' })], addressSet);
   const bulkDefault = { lanes: DEFAULT_LANES };
-  const rule = (said: Lane | null) => ({ laneOf: () => said });
+  const rule = (said: Lane | null) => ({ traitsOf: () => ({ lane: said, tags: ['ruled'] }) });
   const ofListener = (said: Lane) => ({ listenerLanes: new Map([['smtp', said]]) });
   const ofAccount = (said: Lane | null) => ({ account: () => ({ lane: said, tags: [] }) });
 
@@ -97,6 +97,10 @@ describe('the lane', () => {
     ['above thresholds', { lanes: { ...DEFAULT_LANES, immediatePriority: 5 } }, { priority: 5 }, 'immediate'],
   ])('by %s', (_, rules, given, expected) => {
     expect(made(rules, given).lane).toBe(expected);
+  });
+
+  it('by a rule comes with its tags', () => {
+    expect(made(rule(null), {}).tags).toEqual(['ruled']);
   });
 
   it('is not what a header says that says nothing', () => {
@@ -152,7 +156,7 @@ describe('handling', () => {
   it('of a message about which nothing is said is one object for all', () => {
     expect(made({}).result).toBe(PLAIN_HANDLING);
     expect(made({}, { account: 'ann' }).result).toBe(PLAIN_HANDLING);
-    expect(made({ laneOf: () => null }).result).toBe(PLAIN_HANDLING);
+    expect(made({ traitsOf: () => null }).result).toBe(PLAIN_HANDLING);
     const { again } = made({ keepsListener: true, listenerLanes: new Map([['in', 'immediate']]) });
     const of = (listener: string) => again.of({ address: '', relays: true, listener }, transaction({}), undefined, NOW);
     expect(of('in')).toEqual({ ...PLAIN_HANDLING, lane: 'immediate', listener: 'in' });
