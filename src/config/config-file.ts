@@ -11,6 +11,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { accountTable } from './account-table.js';
+import { egressTable } from './egress-table.js';
 import { lanesTable } from './lanes-table.js';
 import { nearestName } from './nearest-name.js';
 import { routeTable } from './route-table.js';
@@ -22,6 +23,7 @@ import { upstreamTable } from './upstream-table.js';
 /** All tables of the file, by name. */
 const tables = {
   account: accountTable,
+  egress: egressTable,
   lanes: lanesTable,
   shaping: shapingTable,
   route: routeTable,
