@@ -12,7 +12,9 @@
  * A pool is there because a source names it; without `pools` a source is in the pool `default`.
  */
 import { z } from 'zod';
+import { item } from '../accounts/account-settings.js';
 import { canonicalAddress, canonicalDomain, formatHostPort } from './address-type.js';
+import { tableOf } from './table-types.js';
 
 export interface EgressPoolShare {
   readonly name: string;
@@ -64,24 +66,13 @@ const nameType = z
   .string({ error: 'allowed: a name of letters, digits and . _ -' })
   .regex(NAME, 'allowed: letters, digits and . _ - , at most 64');
 
-/** A text that `parse` makes a value of, or refuses. */
-function parsed<T>(allowed: string, parse: (text: string) => T | undefined) {
-  const error = `allowed: ${allowed}`;
-  return z.string({ error }).transform((text, context): T => {
-    const value = parse(text);
-    if (value !== undefined) return value;
-    context.addIssue({ code: 'custom', message: error });
-    return z.NEVER;
-  });
-}
-
 function whole(least: number, most: number) {
   const error = `allowed: a whole number from ${least} to ${most}`;
   return z.int({ error }).min(least, error).max(most, error);
 }
 
 function address(family: 4 | 6, example: string) {
-  return parsed(`an IPv${family} address such as ${example}`, (text) => {
+  return item(`an IPv${family} address such as ${example}`, (text) => {
     const found = canonicalAddress(text);
     const unusable = found === undefined || found === '0.0.0.0' || found === '::' || found.startsWith('::ffff:');
     return unusable || found.includes(':') !== (family === 6) ? undefined : found;
@@ -89,12 +80,12 @@ function address(family: 4 | 6, example: string) {
 }
 
 /** `name` or `name:weight`; weight 0: not said. */
-const share = parsed(`"pool" or "pool:weight", the weight from 1 to ${MAX_WEIGHT}`, (text) => {
+const share = item(`"pool" or "pool:weight", the weight from 1 to ${MAX_WEIGHT}`, (text) => {
   const [, name = '', weight = '0'] = /^([^:]*)(?::([1-9]\d{0,3}))?$/.exec(text) ?? [];
   return NAME.test(name) && Number(weight) <= MAX_WEIGHT ? { name, weight: Number(weight) } : undefined;
 });
 
-const proxy = parsed('"socks5://user@host:1080" or "haproxy://host:port", the password in password_file', (text) => {
+const proxy = item('"socks5://user@host:1080" or "haproxy://host:port", the password in password_file', (text) => {
   const kind = (['socks5', 'haproxy'] as const).find((one) => text.toLowerCase().startsWith(`${one}://`));
   // Schemes that URL knows nothing of have their host taken as it stands; https has it checked.
   const checked = kind === undefined ? '' : `https${text.slice(kind.length)}`;
@@ -150,9 +141,8 @@ const warmupShape = {
 const DEFAULT_GROWTH = 1.5;
 const DEFAULT_UNTIL = 100_000;
 
-const warmup = z
-  .strictObject(warmupShape, { error: (issue) => tableError(issue, warmupShape, '{ start, messages_per_day, ... }') })
-  .transform(({ start, schedule, messages_per_day: first, growth, until }, context): EgressWarmUp => {
+const warmup = tableOf('egress.warmup', warmupShape).transform(
+  ({ start, schedule, messages_per_day: first, growth, until }, context): EgressWarmUp => {
     const refuse = (path: string[], message: string): EgressWarmUp => {
       context.addIssue({ code: 'custom', path, message });
       return z.NEVER;
@@ -169,7 +159,8 @@ const warmup = z
     if (allowances.length > MAX_DAYS)
       return refuse(['growth'], `allowed: one that reaches until (${until ?? DEFAULT_UNTIL}) within ${MAX_DAYS} days`);
     return { startDay: start, allowances };
-  });
+  },
+);
 
 /** The days before the allowance reaches `until`. */
 function grown(first: number, growth: number, until: number): number[] {
@@ -182,7 +173,7 @@ const shape = {
   name: nameType,
   address: address(4, '192.0.2.10').optional(),
   address6: address(6, '2001:db8::10').optional(),
-  helo: parsed('a host name such as a.mail.example.org', canonicalDomain).optional(),
+  helo: item('a host name such as a.mail.example.org', canonicalDomain).optional(),
   pool: nameType.optional(),
   pools: z
     .array(share, { error: 'allowed: a list of pools such as ["default", "news:3"]' })
@@ -195,43 +186,37 @@ const shape = {
   warmup: warmup.optional(),
 };
 
-function tableError(issue: { readonly code?: string }, keys: object, form: string): string {
-  return issue.code === 'unrecognized_keys' ? `allowed: ${Object.keys(keys).join(', ')}` : `allowed: ${form}`;
-}
-
-const source = z
-  .strictObject(shape, { error: (issue) => tableError(issue, shape, 'a table of a source, [[egress]]') })
-  .transform((fields, context): EgressSettings => {
-    const refuse = (path: string, message: string): void => {
-      context.addIssue({ code: 'custom', path: [path], message });
-    };
-    const { weight = 1, pool, pools, password_file: passwordFile = '' } = fields;
-    if (pool !== undefined && pools !== undefined) refuse('pool', 'allowed: either pool or pools');
-    const shares = (pools ?? [{ name: pool ?? DEFAULT_POOL, weight: 0 }]).map((one) => ({
-      name: one.name,
-      weight: one.weight || weight,
-    }));
-    const twice = shares.find(({ name }, at) => shares.findIndex((other) => other.name === name) < at);
-    if (twice !== undefined) refuse('pools', `allowed: each pool once; ${twice.name} is there twice`);
-    const nowhere = fields.address === undefined && fields.address6 === undefined;
-    if (nowhere && fields.proxy?.kind === 'haproxy')
-      refuse('proxy', 'allowed: with address or address6, which the balancer is told to use');
-    if (nowhere && fields.proxy === undefined && fields.helo === undefined)
-      refuse('address', 'allowed: at least one of address, address6, proxy and helo');
-    if ((fields.proxy?.user ?? '') !== '' && passwordFile === '')
-      refuse('password_file', 'allowed: the file with the password of the user in proxy');
-    if (passwordFile !== '' && (fields.proxy?.user ?? '') === '')
-      refuse('password_file', 'allowed: with a user in proxy, "socks5://user@host:port"');
-    return {
-      name: fields.name,
-      address4: fields.address ?? '',
-      address6: fields.address6 ?? '',
-      helo: fields.helo ?? '',
-      pools: shares,
-      proxy: fields.proxy === undefined ? null : { ...fields.proxy, passwordFile },
-      warmup: fields.warmup ?? null,
-    };
-  });
+const source = tableOf('egress', shape).transform((fields, context): EgressSettings => {
+  const refuse = (path: string, message: string): void => {
+    context.addIssue({ code: 'custom', path: [path], message });
+  };
+  const { weight = 1, pool, pools, password_file: passwordFile = '' } = fields;
+  if (pool !== undefined && pools !== undefined) refuse('pool', 'allowed: either pool or pools');
+  const shares = (pools ?? [{ name: pool ?? DEFAULT_POOL, weight: 0 }]).map((one) => ({
+    name: one.name,
+    weight: one.weight || weight,
+  }));
+  const twice = shares.find(({ name }, at) => shares.findIndex((other) => other.name === name) < at);
+  if (twice !== undefined) refuse('pools', `allowed: each pool once; ${twice.name} is there twice`);
+  const nowhere = fields.address === undefined && fields.address6 === undefined;
+  if (nowhere && fields.proxy?.kind === 'haproxy')
+    refuse('proxy', 'allowed: with address or address6, which the balancer is told to use');
+  if (nowhere && fields.proxy === undefined && fields.helo === undefined)
+    refuse('address', 'allowed: at least one of address, address6, proxy and helo');
+  if ((fields.proxy?.user ?? '') !== '' && passwordFile === '')
+    refuse('password_file', 'allowed: the file with the password of the user in proxy');
+  if (passwordFile !== '' && (fields.proxy?.user ?? '') === '')
+    refuse('password_file', 'allowed: with a user in proxy, "socks5://user@host:port"');
+  return {
+    name: fields.name,
+    address4: fields.address ?? '',
+    address6: fields.address6 ?? '',
+    helo: fields.helo ?? '',
+    pools: shares,
+    proxy: fields.proxy === undefined ? null : { ...fields.proxy, passwordFile },
+    warmup: fields.warmup ?? null,
+  };
+});
 
 /** All sources: each name once, and each address, since what is learnt and counted is an address's. */
 export const egressTable = z
