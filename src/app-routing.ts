@@ -19,6 +19,7 @@ import type { EgressPool } from './delivery/egress.js';
 import { ORDERED, siteOfDestination } from './delivery/routes/route-sites.js';
 import { Routes } from './delivery/routes/routes.js';
 import type { Site } from './delivery/site.js';
+import { transparentDestination } from './delivery/transparent-destination.js';
 import type { Envelope, Recipient } from './message/envelope.js';
 import { Tenants } from './message/tenant.js';
 import { addressSet } from './net/address-set.js';
@@ -101,7 +102,8 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
   };
   configure(tables);
   return {
-    destinationOf: (recipient, envelope) => routes.destinationOf(recipient, envelope),
+    destinationOf: (recipient, envelope) =>
+      transparentDestination(envelope.handling) ?? routes.destinationOf(recipient, envelope),
     siteOf: (destination) =>
       siteOfDestination(destination, {
         now: () => clock.now(),
