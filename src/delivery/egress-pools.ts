@@ -82,6 +82,10 @@ class SourcePool implements EgressPool {
     this.states = states;
   }
 
+  reaches(address: string): boolean {
+    return this.turns.some(({ state }) => reaches(state.source, address));
+  }
+
   /** By smooth weighted round robin (the algorithm of nginx), as pickBalanced in host-state.ts. */
   pick(host: SiteHost, site: string, now: number): EgressSource | Wait {
     let best: Turn | null = null;

@@ -48,9 +48,11 @@ export function reaches({ address4, address6 }: EgressSource, target: string): b
 /** Sources taken in turn by weight. One object for each pool of sources, shared by all destinations that use it. */
 export interface EgressPool {
   readonly name: string;
+  /** Whether one of its sources has an address of this one's family, or leaves that to the system or its proxy. */
+  reaches(address: string): boolean;
   /**
    * The source of the next connection to a host of a site, by the family of `host.address`, or why there is none now;
-   * until Infinity: none of the pool has an address of that family, so another address or host is to be tried.
+   * until Infinity: it does not reach that address, now or later.
    */
   pick(host: SiteHost, site: string, now: number): EgressSource | Wait;
   /**

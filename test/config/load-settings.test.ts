@@ -19,7 +19,14 @@ beforeEach(() => {
 afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
 /** What an smtp:// listener is where nothing else is said. */
-const SMTP = { scheme: 'smtp', inherited: '', tls: 'optional', auth: 'optional', proxy: 'none', transparent: 'none' } as const;
+const SMTP = {
+  scheme: 'smtp',
+  inherited: '',
+  tls: 'optional',
+  auth: 'optional',
+  proxy: 'none',
+  transparent: 'none',
+} as const;
 
 const load = (env: Record<string, string>, on: Machine = machine) => loadSettings(env, cwd, on);
 
