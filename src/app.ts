@@ -9,6 +9,7 @@ import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
 import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
+import { egressPools } from './app-egress.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
@@ -233,10 +234,11 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const route = routing(settings, readConfigFile(settings.configFile), clock, {
+    const tables = readConfigFile(settings.configFile);
+    const route = routing(settings, tables, clock, {
       ports: () => this.front?.ports ?? [],
       host,
-      egressPool: () => null,
+      egress: egressPools(tables.egress, clock, settings.spoolDir, this.log),
       local: () => undefined,
     });
     this.route = route;

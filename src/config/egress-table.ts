@@ -242,3 +242,8 @@ export const egressTable = z
     return sources;
   })
   .default([]);
+
+/** The pools that sources are in. */
+export function poolNames(sources: readonly EgressSettings[]): readonly string[] {
+  return [...new Set(sources.flatMap(({ pools }) => pools.map(({ name }) => name)))];
+}

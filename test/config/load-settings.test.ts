@@ -26,6 +26,9 @@ const SMTP = {
   auth: 'optional',
   proxy: 'none',
   transparent: 'none',
+  lane: null,
+  name: '',
+  limits: { messagesPerMinute: 0, recipientsPerMinute: 0, connections: 0, connectionsPerSecond: 0 },
 } as const;
 
 const load = (env: Record<string, string>, on: Machine = machine) => loadSettings(env, cwd, on);
