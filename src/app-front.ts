@@ -8,6 +8,7 @@ import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import type { DeadlineWheel } from './core/deadline-wheel.js';
+import { SluiceError } from './core/errors.js';
 import type { Admission } from './intake/admission.js';
 import type { Intake } from './intake/intake.js';
 import { builtWorkerFile } from './intake/prepare-pool.js';
@@ -18,6 +19,7 @@ import type { ConnectionCount } from './net/connection-count.js';
 import { loadDuplicator } from './net/descriptor.js';
 import { Front, type FrontHost, type FrontListener } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
+import { SocketOptions } from './net/original-destination.js';
 import { type MailClient, SessionThreads } from './net/session-threads.js';
 import type { TlsMaterial } from './net/tls/tls-material.js';
 import type { Authenticator, Mechanism } from './smtp/authentication.js';
@@ -89,6 +91,7 @@ export function buildFront(parts: FrontParts): Front {
     authenticate: (question, address) => authenticator.answer(question, address),
     tlsFailed: (address, reason) => events.handshakeFailed(address, reason),
     proxyRefused: (address, reason) => events.proxyRefused(address, reason),
+    transparentRefused: (address, reason) => events.transparentRefused(address, reason),
     closed: (address, listener) => count.leave(address, listener),
     threadLost: (reason) => events.sessionThreadLost(reason),
     room: () => parts.room(),
@@ -101,6 +104,9 @@ export function buildFront(parts: FrontParts): Front {
     config,
     threads: config.tls === null ? null : startThreads(parts, config, host),
     host,
+    ...(settings.listen.some(({ transparent }) => transparent !== 'none')
+      ? { socketOptions: loadSocketOptions() }
+      : {}),
     proxyTimeout: settings.connectTimeout,
     mayRelay: addressSet([...LOOPBACK, ...settings.relayNetworks]),
     isBalancer: addressSet(settings.proxyNetworks),
@@ -128,10 +134,19 @@ function startThreads(
   });
 }
 
+/** @throws SluiceError `cannot-listen` where redirected connections cannot be told from others. */
+function loadSocketOptions(): SocketOptions {
+  const options = SocketOptions.load();
+  if (typeof options !== 'string') return options;
+  throw new SluiceError('cannot-listen', `SLUICE_LISTEN: transparent= cannot be used here: ${options}`, {
+    temporary: false,
+  });
+}
+
 /** A listener of the settings: several where an inherited name stands for several sockets. */
 function frontListeners(listener: ListenAddress, sessions: number, inherited: InheritedSockets): FrontListener[] {
-  const { host, port, proxy, tls } = listener;
-  const common = { sessions, proxy, implicitTls: tls === 'implicit' };
+  const { host, port, proxy, tls, transparent } = listener;
+  const common = { sessions, proxy, transparent, implicitTls: tls === 'implicit' };
   if (listener.inherited === '') return [{ at: { host, port }, ...common }];
   return inherited.descriptorsOf(listener.inherited).map((descriptor) => ({ at: { descriptor }, ...common }));
 }

@@ -5,6 +5,7 @@
  * Routes, groups and tenants can be replaced while mail flows (`configure`). What is queued goes by the new ones at its
  * next attempt; a site looks at what holds whenever it looks for its hosts.
  */
+import type { Egress } from './app-egress.js';
 import { mailHosts } from './app-mail-hosts.js';
 import { NextHops } from './app-next-hops.js';
 import type { SecurityHost } from './app-security.js';
@@ -15,11 +16,12 @@ import type { Clock } from './core/clock.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import type { DeliveryEvents } from './delivery/delivery.js';
 import { formatDestination, parseDestination } from './delivery/destination.js';
-import type { EgressPool } from './delivery/egress.js';
 import { ORDERED, siteOfDestination } from './delivery/routes/route-sites.js';
 import { Routes } from './delivery/routes/routes.js';
 import type { Site } from './delivery/site.js';
+import { transparentDestination } from './delivery/transparent-destination.js';
 import type { Envelope, Recipient } from './message/envelope.js';
+import { originalDestinationOf } from './message/original-destination.js';
 import { Tenants } from './message/tenant.js';
 import { addressSet } from './net/address-set.js';
 import { DnsClient } from './net/dns-client.js';
@@ -36,8 +38,8 @@ export interface RoutingParts {
   /** Addresses we listen on, once we do. */
   ports(): readonly number[];
   readonly host: SecurityHost;
-  /** A pool of egress sources; '' is what mail without one goes by. null: there is none of that name. */
-  egressPool(name: string): EgressPool | null;
+  /** Opened and closed with the routing. */
+  readonly egress: Egress;
   /** What the engine itself deals with, by the name behind `local/`. */
   local(name: string): Site | undefined;
 }
@@ -102,7 +104,10 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
   };
   configure(tables);
   return {
-    destinationOf: (recipient, envelope) => routes.destinationOf(recipient, envelope),
+    destinationOf: (recipient, envelope) =>
+      originalDestinationOf(envelope.handling) === ''
+        ? routes.destinationOf(recipient, envelope)
+        : transparentDestination(envelope, tenants.named(envelope.handling.tenant)?.egress ?? ''),
     siteOf: (destination) =>
       siteOfDestination(destination, {
         now: () => clock.now(),
@@ -111,7 +116,7 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
         host: (name) => hops.host(name),
         mx: (domain, tlsOptional) => mailHostsNow().site(domain, tlsOptional),
         local: parts.local,
-        egressPool: parts.egressPool,
+        egressPool: parts.egress.poolOf,
       }),
     routes: () => routes,
     tenants: () => tenants,
@@ -132,11 +137,13 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
       // Reports speak of domains, and of mail that their policies hold.
       if (kind === 'mx' && !tlsOptional) mail.tlsResult(name, host, result);
     },
-    open: async () => mail?.open(),
+    open: async () => {
+      await Promise.all([mail?.open(), parts.egress.open()]);
+    },
     close: async () => {
       dns.close();
       http.close();
-      await mail?.close();
+      await Promise.all([mail?.close(), parts.egress.close()]);
     },
   };
 }

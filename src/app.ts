@@ -11,6 +11,7 @@ import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
 import { connecting, connectionUse } from './app-delivery.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
+import { egressPools } from './app-egress.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { wantedConnections } from './app-next-hops.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
@@ -240,7 +241,7 @@ export class App {
     const route = routing(settings, tables, clock, {
       ports: () => this.front?.ports ?? [],
       host,
-      egressPool: () => null,
+      egress: egressPools(tables.egress, clock, settings.spoolDir, this.log),
       local: () => undefined,
     });
     this.route = route;

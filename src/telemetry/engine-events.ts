@@ -211,6 +211,10 @@ export class EngineEvents {
     this.log.warn({ address, reason }, 'connection refused: no good PROXY header');
   }
 
+  transparentRefused(address: string, reason: string): void {
+    this.log.warn({ address, reason }, 'connection to a transparent listener refused');
+  }
+
   sessionThreadLost(reason: string): void {
     this.log.error({ reason }, 'a session thread was lost and is replaced');
   }

@@ -25,6 +25,7 @@ const SMTP = {
   tls: 'optional',
   auth: 'optional',
   proxy: 'none',
+  transparent: 'none',
   lane: null,
   name: '',
   limits: { messagesPerMinute: 0, recipientsPerMinute: 0, connections: 0, connectionsPerSecond: 0 },
