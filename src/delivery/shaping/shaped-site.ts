@@ -17,11 +17,14 @@ import { type Action, placeInWords } from './rule.js';
 import type { NamedRate } from './scope.js';
 import type { Scopes } from './scopes.js';
 import type { ShapingActions, ShapingEvents } from './shaping-events.js';
-import type { SiteRules } from './site-rules.js';
+import type { SiteFacts, SiteRules } from './site-rules.js';
 import { SiteSource } from './site-source.js';
 
 /** What all sites share. */
 export interface SiteEnvironment {
+  /** Changes with the rules. */
+  readonly revision: number;
+  rulesFor(facts: SiteFacts): SiteRules;
   readonly scopes: Scopes;
   readonly actions: ShapingActions;
   readonly events: ShapingEvents;
@@ -38,22 +41,28 @@ const KEPT_TEXT = 200;
 export class ShapedSite implements SiteControl {
   readonly site: string;
   connections = 0;
-  readonly maxMessages: number;
-  readonly maxRecipients: number;
   /** When it was last asked, engine clock ms. */
   usedAt = 0;
-  private readonly rules: SiteRules;
+  private rules: SiteRules;
+  private revision: number;
   private readonly environment: SiteEnvironment;
   private readonly sources = new Map<string, SiteSource>();
   private readonly pause = new Pause();
   private readonly replies: { readonly at: number; readonly source: string; readonly reply: string }[] = [];
 
-  constructor(rules: SiteRules, environment: SiteEnvironment) {
-    this.site = rules.facts.domain === '' ? rules.facts.site : `${rules.facts.site}, domain ${rules.facts.domain}`;
-    this.rules = rules;
+  constructor(facts: SiteFacts, environment: SiteEnvironment) {
+    this.site = facts.domain === '' ? facts.site : `${facts.site}, domain ${facts.domain}`;
     this.environment = environment;
-    this.maxMessages = rules.maxMessages;
-    this.maxRecipients = rules.maxRecipients;
+    this.revision = environment.revision;
+    this.rules = environment.rulesFor(facts);
+  }
+
+  get maxMessages(): number {
+    return this.rules.maxMessages;
+  }
+
+  get maxRecipients(): number {
+    return this.rules.maxRecipients;
   }
 
   connectionLimit(now: number): number {
@@ -90,7 +99,7 @@ export class ShapedSite implements SiteControl {
         const wait = rate.blocks(this.weightOf(job, rate), now);
         if (wait !== null) return wait;
       }
-    for (const { rates } of scopes) for (const rate of rates) rate.limit.book(this.weightOf(job, rate), now);
+    for (const { rates } of scopes) for (const rate of rates) rate.book(this.weightOf(job, rate), now);
     at.learner?.book(now, 1);
     return null;
   }
@@ -112,8 +121,9 @@ export class ShapedSite implements SiteControl {
 
   closed(_host: SiteHost, source: string): void {
     const at = this.sourceOf(source);
+    const { scopes } = at.flow('');
+    for (const scope of scopes) scope.disconnect();
     if (at.open > 0) at.open--;
-    for (const scope of at.flow('').scopes) scope.disconnect();
   }
 
   finished(
@@ -173,17 +183,21 @@ export class ShapedSite implements SiteControl {
   }
 
   private sourceOf(name: string): SiteSource {
+    if (this.revision !== this.environment.revision) this.heedRules();
     let source = this.sources.get(name);
     if (source === undefined) {
-      const { adaptive, facts } = this.rules;
-      // Without a word of the operator, only the pace of mail to MX hosts is judged by latency.
-      const learns = adaptive === false ? null : { latency: adaptive === true || facts.host !== '' };
-      source = new SiteSource(name, this.rules, this.environment.scopes, learns, (lesson) =>
+      source = new SiteSource(name, this.rules, this.environment.scopes, (lesson) =>
         this.environment.events.learnt(this.site, name, lesson),
       );
       this.sources.set(name, source);
     }
     return source;
+  }
+
+  private heedRules(): void {
+    this.revision = this.environment.revision;
+    this.rules = this.environment.rulesFor(this.rules.facts);
+    for (const source of this.sources.values()) source.heed(this.rules);
   }
 
   private weightOf(job: DeliveryJob, { counted, limit }: NamedRate): number {

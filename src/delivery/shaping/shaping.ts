@@ -29,18 +29,31 @@ const SWEEP_FROM = 1024;
 const IDLE_TIME = 600_000;
 
 export class Shaping {
+  /** What is counted, to be kept over restarts. */
+  readonly scopes: Scopes;
   private readonly options: ShapingOptions;
   private readonly sites = new Map<string, ShapedSite>();
   /** Domains that a rule asks for: their mail has a control of its own. */
-  private readonly domains: ReadonlySet<string>;
-  private readonly environment: SiteEnvironment;
+  private domains: ReadonlySet<string> = new Set();
+  private rules: readonly ShapingRule[] = [];
+  private readonly environment: SiteEnvironment & { revision: number };
   private sweepAt = SWEEP_FROM;
 
   constructor(options: ShapingOptions) {
     this.options = options;
-    this.domains = new Set([...options.rules, ...options.shipped].map(({ domain }) => domain));
-    const { actions, events } = options;
-    this.environment = { actions, events, scopes: new Scopes(options.now) };
+    const { actions, events, shipped } = options;
+    const rulesFor = (facts: SiteFacts): SiteRules => new SiteRules(facts, this.rules, shipped);
+    this.scopes = new Scopes(options.now);
+    this.environment = { actions, events, scopes: this.scopes, rulesFor, revision: 0 };
+    this.configure(options.rules);
+  }
+
+  /** Other rules of the operator: from now on, with all that was counted and learnt. */
+  configure(rules: readonly ShapingRule[]): void {
+    this.rules = rules;
+    this.domains = new Set([...rules, ...this.options.shipped].map(({ domain }) => domain));
+    this.environment.revision++;
+    this.scopes.renew();
   }
 
   /** The control for a destination with these hosts, in order of preference. */
@@ -50,7 +63,7 @@ export class Shaping {
     let site = this.sites.get(key);
     if (site === undefined) {
       if (this.sites.size >= this.sweepAt) this.sweepSites();
-      site = new ShapedSite(new SiteRules(facts, this.options.rules, this.options.shipped), this.environment);
+      site = new ShapedSite(facts, this.environment);
       this.sites.set(key, site);
     }
     site.usedAt = this.options.now();
