@@ -67,6 +67,7 @@ function schedulerWithTaker(): { carry(message: QueuedMessage, jobs: number): vo
     defer: () => undefined,
     load: () => Promise.resolve(undefined),
     recover: () => Promise.resolve({ messages: 0, quarantined: 0, greatestId: 0 }),
+    isQuarantined: () => false,
     list: () => [],
     usage: () => ({ messages: 0, fileBytes: 0, availableBytes: 0, flushes: 0 }),
     flush: () => Promise.resolve(),

@@ -99,6 +99,7 @@ export function reporting(events: DeliveryEvents, tlsResult: DeliveryEvents['tls
     attempt: (...told) => events.attempt(...told),
     uncertain: (...told) => events.uncertain(...told),
     unreadable: (...told) => events.unreadable(...told),
+    connected: (...told) => events.connected(...told),
     hostFailed: (...told) => events.hostFailed(...told),
     credentialsRefused: (...told) => events.credentialsRefused(...told),
     throttled: (...told) => events.throttled(...told),

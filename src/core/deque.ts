@@ -3,12 +3,17 @@
  * below its start, so a queue that was long once costs a few bytes per slot until it is dropped.
  */
 export class Deque<T> {
-  private ring: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
+  private ring: (T | undefined)[] = new Array<T | undefined>(4).fill(undefined);
   private head = 0;
   private count = 0;
 
   get length(): number {
     return this.count;
+  }
+
+  /** What `shift` would give. */
+  get first(): T | undefined {
+    return this.count === 0 ? undefined : this.ring[this.head];
   }
 
   push(item: T): void {
@@ -31,6 +36,10 @@ export class Deque<T> {
     this.head = (this.head + 1) & (this.ring.length - 1);
     this.count--;
     return item;
+  }
+
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (let i = 0; i < this.count; i++) yield this.ring[(this.head + i) & (this.ring.length - 1)]!;
   }
 
   private grow(): void {

@@ -1,8 +1,8 @@
 /**
- * Delivery: the pools of all destinations.
+ * Delivery: the pools of all destinations, and the sites whose connections they share.
  *
- * A destination's pool exists while it has jobs or connections, or remembers a host that is better left alone; those are
- * swept when pools have become many. `drain` lets transactions under way finish.
+ * A destination's pool exists while it has jobs or connections. A site stays for what is known of its hosts, until it is
+ * of no more use and sites have become many. `drain` lets transactions under way finish.
  */
 import type { Clock } from '../core/clock.js';
 import type { DeadlineWheel } from '../core/deadline-wheel.js';
@@ -11,12 +11,14 @@ import type { Outcome } from '../queue/outcome.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { Scheduler } from '../queue/scheduler.js';
 import type { SuspensionCheck } from '../queue/suspensions.js';
+import type { ConnectionOptions } from './connection-plan.js';
 import { DestinationPool } from './destination-pool.js';
+import { JobEnds } from './job-ends.js';
 import type { ReturnPath } from './return-path.js';
 import type { Site, SiteHost } from './site.js';
-import type { SiteControl } from './site-control.js';
+import { SiteConnections } from './site-connections.js';
+import { OpenSite, type SiteControl } from './site-control.js';
 import type { TlsResult } from './tls-policy.js';
-import type { ConnectionOptions } from './upstream-connection.js';
 import type { Dial } from './wire.js';
 
 /** Told of what happens, for the log and metrics. */
@@ -27,6 +29,8 @@ export interface DeliveryEvents {
   uncertain(job: DeliveryJob, host: string): void;
   unreadable(job: DeliveryJob, error: unknown): void;
   hostFailed(host: SiteHost, reason: string): void;
+  /** A connection became usable after `ms`. */
+  connected(host: SiteHost, ms: number): void;
   /** A host refused our credentials, or there is no way to show them: the settings are wrong. */
   credentialsRefused(host: SiteHost, reason: string): void;
   /** A host asked for fewer messages and gets none for `pause` ms. */
@@ -53,6 +57,8 @@ export interface DeliveryOptions {
   readonly maxRecipients: number;
   /** How long a host that could not be reached is left alone at first, ms. */
   readonly hostRest: number;
+  /** Share of the connections to a site that only immediate mail may use; absent: 0.1. */
+  readonly reserveShare?: number;
   readonly events: DeliveryEvents;
   siteOf(destination: string): Site;
   /** The control of the site that a destination's hosts belong to; one object for all destinations of a site. */
@@ -65,19 +71,26 @@ export interface DeliveryOptions {
 
 /** What pools share. */
 export interface PoolEnvironment extends DeliveryOptions {
+  readonly reserveShare: number;
   readonly scheduler: Pick<Scheduler, 'finish' | 'requeue' | 'splitOff'>;
+  readonly ends: JobEnds;
   connections: number;
   draining: boolean;
+  /** The connections of the site that a destination's hosts belong to. */
+  siteFor(destination: string, hosts: readonly SiteHost[]): SiteConnections;
   poolEmpty(pool: DestinationPool): void;
   /** The last connection of all pools is closed. */
   allGone(): void;
 }
 
-/** Pools without jobs and connections are looked for when there are this many, then at twice what is left. */
+/** Sites without pools and connections are looked for when there are this many, then at twice what is left. */
 const SWEEP_FROM = 256;
+const RESERVE_SHARE = 0.1;
 
 export class Delivery {
   private readonly pools = new Map<string, DestinationPool>();
+  /** By their control; those without one of their own by destination. */
+  private readonly sites = new Map<SiteControl | string, SiteConnections>();
   private readonly environment: PoolEnvironment;
   private readonly scheduler: Pick<Scheduler, 'finish' | 'requeue' | 'splitOff' | 'forget'>;
   private onDrained: (() => void) | null = null;
@@ -85,15 +98,23 @@ export class Delivery {
 
   constructor(options: DeliveryOptions, scheduler: Pick<Scheduler, 'finish' | 'requeue' | 'splitOff' | 'forget'>) {
     this.scheduler = scheduler;
-    this.environment = {
+    const environment: PoolEnvironment = {
       ...options,
+      reserveShare: options.reserveShare ?? RESERVE_SHARE,
       siteOf: (destination) => options.siteOf(destination),
+      ...(options.controlOf === undefined ? {} : { controlOf: (...asked) => options.controlOf!(...asked) }),
       scheduler,
+      get ends() {
+        return ends;
+      },
       connections: 0,
       draining: false,
+      siteFor: (destination, hosts) => this.siteFor(destination, hosts),
       poolEmpty: (pool) => this.poolEmpty(pool),
       allGone: () => this.onDrained?.(),
     };
+    const ends = new JobEnds(environment);
+    this.environment = environment;
   }
 
   /** Connections being made and made. */
@@ -107,7 +128,6 @@ export class Delivery {
     if (pool === undefined) {
       pool = new DestinationPool(queue, this.environment.siteOf(queue.key), this.environment);
       this.pools.set(queue.key, pool);
-      if (this.pools.size >= this.sweepAt) this.sweep();
     }
     pool.dispatch();
   }
@@ -115,7 +135,7 @@ export class Delivery {
   /** Begins nothing new; resolves when no connection is left, at the latest after `limit` ms. */
   async drain(limit: number): Promise<void> {
     this.environment.draining = true;
-    for (const pool of [...this.pools.values()]) pool.drain();
+    for (const site of this.sites.values()) site.drain();
     if (this.environment.connections === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limit);
@@ -125,18 +145,36 @@ export class Delivery {
       };
     });
     this.onDrained = null;
-    for (const pool of [...this.pools.values()]) pool.abort('the engine is shutting down');
+    for (const site of this.sites.values()) site.abort('the engine is shutting down');
+  }
+
+  private siteFor(destination: string, hosts: readonly SiteHost[]): SiteConnections {
+    const control = this.environment.controlOf?.(destination, hosts);
+    const key = control ?? destination;
+    let site = this.sites.get(key);
+    if (site === undefined) {
+      if (this.sites.size >= this.sweepAt) this.sweep();
+      site = new SiteConnections(control ?? new OpenSite(destination), this.environment);
+      this.sites.set(key, site);
+    }
+    return site;
   }
 
   private poolEmpty(pool: DestinationPool): void {
     if (!pool.isEmpty || this.pools.get(pool.queue.key) !== pool) return;
-    if (pool.isResting(this.environment.clock.now())) return;
     this.pools.delete(pool.queue.key);
+    pool.close();
     this.scheduler.forget(pool.queue);
   }
 
+  /** What is known of hosts that fail is kept. */
   private sweep(): void {
-    for (const pool of [...this.pools.values()]) this.poolEmpty(pool);
-    this.sweepAt = Math.max(SWEEP_FROM, this.pools.size * 2);
+    const now = this.environment.clock.now();
+    for (const [key, site] of this.sites)
+      if (site.isEmpty && !site.states.isSetBack(now)) {
+        site.turns.stop();
+        this.sites.delete(key);
+      }
+    this.sweepAt = Math.max(SWEEP_FROM, this.sites.size * 2);
   }
 }

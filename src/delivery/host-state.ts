@@ -3,6 +3,7 @@
  */
 import type { SessionFault } from '../smtp/client-host.js';
 import type { SiteHost } from './site.js';
+import { Slots } from './slots.js';
 import type { Throttling } from './throttling.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
@@ -22,8 +23,8 @@ export type TransactionResult = 'delivered' | 'deferred' | 'failed' | 'lost';
 
 export class HostState {
   site: SiteHost;
-  /** Connections being made and made. */
-  connections = 0;
+  /** Its connections over all pools of its site. */
+  readonly slots = new Slots();
   /** Made, without a job; the one used last is taken first. */
   readonly idle: UpstreamConnection[] = [];
   /** Not to be dialled before this, engine clock ms. */
@@ -48,10 +49,19 @@ export class HostState {
     this.site = site;
   }
 
+  /** Connections being made and made. */
+  get connections(): number {
+    return this.slots.connections;
+  }
+
   /** A connection can be had at once or, where one more is allowed, dialled. */
   isAvailable(now: number, mayDial: boolean): boolean {
     if (this.pausedUntil > now) return false;
-    return this.idle.length > 0 || (mayDial && this.restUntil <= now && this.connections < this.site.limit);
+    return this.idle.length > 0 || (mayDial && this.mayBeDialled(now));
+  }
+
+  mayBeDialled(now: number): boolean {
+    return this.pausedUntil <= now && this.restUntil <= now && this.connections < this.site.limit;
   }
 
   /** The host with the address to dial now: after a failure the next of its addresses. */

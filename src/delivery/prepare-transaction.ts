@@ -28,13 +28,14 @@ export async function prepareTransaction(
   job: DeliveryJob,
   capabilities: Capabilities,
   hop: HopSecurity,
+  sender: string,
 ): Promise<PreparedTransaction | { refusal: PlanRefusal }> {
   const { envelope } = job.message;
   let content = job.message.content;
   let facts = envelope.content;
   let headerAscii: boolean | undefined;
   for (;;) {
-    const step = planTransaction(envelope, job.recipients, facts, capabilities, headerAscii, hop);
+    const step = planTransaction(envelope, job.recipients, facts, capabilities, headerAscii, hop, sender);
     if (step.kind === 'plan') return { plan: step.plan, content, facts };
     if (step.kind === 'refused') return { refusal: step.refusal };
     if (step.kind === 'header') {

@@ -4,6 +4,7 @@
  * Delivery only carries these: settings (upstreams) and security (MTA-STS, DANE, for MX hosts) make policies, net
  * carries them out when a connection begins TLS. Plain data but for the resumption store.
  */
+import { createHash } from 'node:crypto';
 
 /** One TLSA record (RFC 6698 section 2.1). */
 export interface TlsaRecord {
@@ -95,9 +96,19 @@ export type TlsResult =
   | { readonly kind: 'failed'; readonly failure: TlsFailure }
   | { readonly kind: 'clear'; readonly reason: string };
 
-/** Whether a connection made under `old` may fall short of `now`. */
-export function asksForMore(now: TlsPolicy, old: TlsPolicy): boolean {
-  return now.mode === 'required' && (old.mode !== 'required' || (now.verify !== 'any' && now.verify !== old.verify));
+const KEYS = new WeakMap<TlsPolicy, string>();
+
+/** Equal for policies of which a connection made under one may stand for one made under the other. */
+export function keyOfPolicy(policy: TlsPolicy): string {
+  let key = KEYS.get(policy);
+  if (key !== undefined) return key;
+  const { reported, source, tlsa, ...rest } = policy;
+  const records = tlsa.map(({ certificate, ...record }) => ({ ...record, certificate: certificate.toString('hex') }));
+  const text = JSON.stringify([Object.entries(rest).sort(), records]);
+  // Authorities and keys are long; a digest is enough to tell them apart.
+  key = text.length < 200 ? text : createHash('sha256').update(text).digest('base64');
+  KEYS.set(policy, key);
+  return key;
 }
 
 /** Where nothing else was said: try TLS, take any certificate. */

@@ -28,7 +28,7 @@ const NON_ASCII = /[^\x00-\x7f]/;
 
 /**
  * Plans a transaction for some recipients. `content`: facts of what would be sent (of the downgraded form once there is
- * one). `headerAscii`: undefined until it was looked at.
+ * one). `headerAscii`: undefined until it was looked at. `sender`: the reverse-path to send with.
  */
 export function planTransaction(
   envelope: Envelope,
@@ -37,6 +37,7 @@ export function planTransaction(
   capabilities: Capabilities,
   headerAscii: boolean | undefined,
   hop: HopSecurity,
+  sender = envelope.sender,
 ): PlanStep {
   const unsafe = envelope.requireTls ? requireTlsRefusal(capabilities, hop) : null;
   if (unsafe !== null) return { kind: 'refused', refusal: unsafe };
@@ -47,7 +48,7 @@ export function planTransaction(
     return refused('5.6.3', 'binary content, and the next hop does not take BINARYMIME');
   if (binary && content.eightBit && !capabilities.binaryMime && !capabilities.eightBitMime)
     return refused('5.6.3', '8-bit content that is no text, and the next hop takes neither 8BITMIME nor BINARYMIME');
-  let utf8 = NON_ASCII.test(envelope.sender);
+  let utf8 = NON_ASCII.test(sender);
   const addresses = recipients.map((index) => {
     const address = deliveryAddress(envelope.recipients[index]!.address, capabilities.smtpUtf8);
     utf8 ||= NON_ASCII.test(address);
@@ -61,7 +62,7 @@ export function planTransaction(
     if (!headerAscii) return refused('5.6.9', 'internationalized header, and the next hop does not take SMTPUTF8');
   }
   if (content.eightBit && !binary && !capabilities.eightBitMime) return { kind: 'downgrade' };
-  let mail = `MAIL FROM:<${envelope.sender}>`;
+  let mail = `MAIL FROM:<${sender}>`;
   if (capabilities.size) mail += ` SIZE=${content.size}`;
   if (binary && capabilities.binaryMime) mail += ' BODY=BINARYMIME';
   else if (capabilities.eightBitMime && (content.eightBit || envelope.bodyType === '8BITMIME'))

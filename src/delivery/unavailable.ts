@@ -15,16 +15,12 @@ export type Fate =
   | { readonly kind: 'busy' }
   | { readonly kind: 'defer'; readonly outcome: Outcome };
 
-/** `connections`: of all hosts, being made and made. */
-export function whileUnavailable(hosts: readonly HostState[], connections: number, now: number): Fate {
+/** `busy`: a connection of the destination is being made or carries a job. */
+export function whileUnavailable(hosts: readonly HostState[], busy: boolean, now: number): Fate {
   let soonest = Number.POSITIVE_INFINITY;
-  let idle = 0;
-  for (const host of hosts) {
-    if (host.pausedUntil > now) soonest = Math.min(soonest, host.pausedUntil);
-    idle += host.idle.length;
-  }
+  for (const host of hosts) if (host.pausedUntil > now) soonest = Math.min(soonest, host.pausedUntil);
   if (soonest - now <= LONGEST_WAIT) return { kind: 'wait', until: soonest };
-  if (connections > idle) return { kind: 'busy' };
+  if (busy) return { kind: 'busy' };
   const last = hosts.filter((host) => host.restUntil > now || host.pausedUntil > now).at(-1);
   const outcome =
     last === undefined

@@ -9,54 +9,23 @@ import type { DeadlineWheel } from '../core/deadline-wheel.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
-import type {
-  ClientHost,
-  ClientSessionOptions,
-  SessionFault,
-  SessionSecurity,
-  TransactionPlan,
-  Verdict,
-} from '../smtp/client-host.js';
+import type { ClientHost, SessionFault, SessionSecurity, TransactionPlan, Verdict } from '../smtp/client-host.js';
 import { ClientSession } from '../smtp/client-session.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
 import type { StoredContent } from '../spool/spool.js';
+import type { ConnectionOptions, ConnectionOwner, ConnectionPlan } from './connection-plan.js';
 import { isReady, transferContent } from './content-transfer.js';
+import type { DestinationPool } from './destination-pool.js';
+import type { DialFrom, EgressSource } from './egress.js';
 import { prepareTransaction } from './prepare-transaction.js';
 import type { HopSecurity } from './require-tls.js';
 import type { SiteHost } from './site.js';
-import type { TlsFailure, TlsPolicy, TlsResult, TlsState } from './tls-policy.js';
+import type { TlsFailure, TlsPolicy, TlsState } from './tls-policy.js';
 import { type PlanRefusal, planTransaction } from './transaction-plan.js';
 import type { Dial, Wire, WireEvents } from './wire.js';
 
-export interface ConnectionOwner {
-  ready(connection: UpstreamConnection): void;
-  /** The next hop decided: a verdict for each recipient of the job. */
-  jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void;
-  /** The job cannot go to this host as it is. */
-  jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void;
-  /** The connection ended with the job under way. `untouched`: nothing of it was answered on a kept connection. */
-  jobLost(
-    connection: UpstreamConnection,
-    job: DeliveryJob,
-    reason: string,
-    untouched: boolean,
-    uncertain: boolean,
-  ): void;
-  /** The content could not be read from the spool. */
-  jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void;
-  /** It says goodbye: no more jobs for it. */
-  leaving(connection: UpstreamConnection): void;
-  /** How it came to TLS, or did not. */
-  tlsResult(connection: UpstreamConnection, result: TlsResult): void;
-  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null, fault?: SessionFault): void;
-}
-
-export interface ConnectionOptions extends ClientSessionOptions {
-  /** Longest wait for the connection itself, ms. */
-  readonly connectTimeout: number;
-}
-
 export class UpstreamConnection implements ClientHost, WireEvents {
+  readonly plan: ConnectionPlan;
   readonly host: SiteHost;
   readonly openedAt: number;
   readonly session: ClientSession;
@@ -66,6 +35,16 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   tls: TlsState | null = null;
   /** TLS failed where the policy goes on in the clear, on a new connection. */
   fallsBack = false;
+  /** Whose jobs it carries now. */
+  pool: DestinationPool;
+  /** It was made for an immediate job, or carries one. */
+  urgent: boolean;
+  /** Transactions since its pool has it. */
+  turns = 0;
+  /** Its source carries nothing before this, engine clock ms. */
+  heldUntil = Number.NEGATIVE_INFINITY;
+  /** It says goodbye. */
+  leaves = false;
   job: DeliveryJob | null = null;
   /** When the job began, engine clock ms. */
   jobBegan = 0;
@@ -73,8 +52,6 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   private readonly clock: Clock;
   private readonly wheel: DeadlineWheel;
   private readonly wire: Wire;
-  /** Why it is in the clear although TLS was to be tried, '' when it is tried. */
-  private readonly clearReason: string;
   private content: StoredContent | null = null;
   private facts: ContentFacts | null = null;
   private connecting = true;
@@ -84,14 +61,14 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   private drain: ((open: boolean) => void) | null = null;
 
   constructor(
-    host: SiteHost,
+    plan: ConnectionPlan,
     dial: Dial,
     owner: ConnectionOwner,
     options: ConnectionOptions,
     clock: Clock,
     wheel: DeadlineWheel,
-    clearReason = '',
   ) {
+    const { host, source } = plan;
     const now = clock.now();
     this.host = host;
     this.owner = owner;
@@ -99,11 +76,19 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.wheel = wheel;
     this.openedAt = now;
     this.connectDeadline = now + options.connectTimeout;
-    this.clearReason = clearReason;
-    const tls = clearReason === '' ? host.tls : ({ ...host.tls, mode: 'none' } as const);
-    this.session = new ClientSession(this, options, now, securityOf(host, tls));
-    this.wire = dial(host.address, host.port, tls, this);
+    this.plan = plan;
+    this.pool = plan.pool;
+    this.urgent = plan.urgent;
+    const tls = plan.clearReason === '' ? host.tls : ({ ...host.tls, mode: 'none' } as const);
+    const named = source === null || source.helo === '' ? options : { ...options, hostname: source.helo };
+    this.session = new ClientSession(this, named, now, securityOf(host, tls));
+    this.wire = dial(host.address, host.port, tls, this, source === null ? undefined : fromOf(source, host.address));
     wheel.add(this);
+  }
+
+  /** Of its source, '' without one. */
+  get sourceName(): string {
+    return this.plan.source?.name ?? '';
   }
 
   get deadline(): number {
@@ -116,13 +101,14 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 
   /** Takes a job; only when free. */
-  deliver(job: DeliveryJob): void {
+  deliver(job: DeliveryJob, now: number): void {
     const { envelope, content } = job.message;
     this.job = job;
-    this.jobBegan = this.clock.now();
+    this.jobBegan = now;
     this.idleDeadline = Number.POSITIVE_INFINITY;
     const { capabilities } = this.session;
-    const step = planTransaction(envelope, job.recipients, envelope.content, capabilities, undefined, this.hop);
+    const sender = this.senderOf(job);
+    const step = planTransaction(envelope, job.recipients, envelope.content, capabilities, undefined, this.hop, sender);
     if (step.kind === 'plan') this.begin(step.plan, content, envelope.content);
     else if (step.kind === 'refused') this.refuse(step.refusal);
     else this.deliverAfterLook(job);
@@ -137,6 +123,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   quit(): void {
     this.idleDeadline = Number.POSITIVE_INFINITY;
     if (this.session.idle) {
+      this.leaves = true;
       this.owner.leaving(this);
       this.session.quit(this.clock.now());
       this.wheel.add(this);
@@ -239,7 +226,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 
   clear(reason: string): void {
-    this.owner.tlsResult(this, { kind: 'clear', reason: this.clearReason || reason });
+    this.owner.tlsResult(this, { kind: 'clear', reason: this.plan.clearReason || reason });
   }
 
   greeted(): void {
@@ -293,6 +280,13 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     return { tls: this.tls, foundSecurely: this.host.foundSecurely === true };
   }
 
+  /** The reverse-path to send with. */
+  private senderOf({ message, recipients }: DeliveryJob): string {
+    const { returnPath } = this.plan;
+    if (returnPath?.appliesTo(message.envelope) !== true) return message.envelope.sender;
+    return returnPath.of(message.envelope, recipients[0]!);
+  }
+
   private refuse(refusal: PlanRefusal): void {
     const job = this.job!;
     this.job = null;
@@ -300,7 +294,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 
   private deliverAfterLook(job: DeliveryJob): void {
-    prepareTransaction(job, this.session.capabilities, this.hop)
+    prepareTransaction(job, this.session.capabilities, this.hop, this.senderOf(job))
       .then((prepared) => {
         if (this.job !== job) return;
         if ('refusal' in prepared) this.refuse(prepared.refusal);
@@ -324,6 +318,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
 }
 
 const NO_HANDSHAKE: TlsFailure = { kind: 'validation-failure', reason: 'no TLS handshake in time' };
+
+function fromOf(source: EgressSource, target: string): DialFrom {
+  return { address: target.includes(':') ? source.address6 : source.address4, proxy: source.proxy };
+}
 
 function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {
   return { tls: mode === 'none' ? 'none' : implicit ? 'implicit' : mode, credentials: host.credentials?.sasl ?? null };

@@ -58,6 +58,14 @@ export class DueHeap {
     return first;
   }
 
+  /** The earliest time at which an id is in it, undefined when it is not. Looks at every entry: for operators. */
+  dueOf(id: QueueId): number | undefined {
+    let earliest: number | undefined;
+    for (let at = this.ids.indexOf(id); at >= 0 && at < this.count; at = this.ids.indexOf(id, at + 1))
+      if (earliest === undefined || this.due[at]! < earliest) earliest = this.due[at]!;
+    return earliest;
+  }
+
   /** Earlier first; among equals the older message. */
   private before(dueA: number, idA: QueueId, dueB: number, idB: QueueId): boolean {
     return dueA < dueB || (dueA === dueB && idA < idB);

@@ -7,6 +7,7 @@
 import type { Clock } from '../core/clock.js';
 import { formatQueueId, parseQueueId, type QueueId } from '../core/queue-id.js';
 import type { DeliveryState, Spool, StoredMessage } from '../spool/spool.js';
+import { laneAfter, type QueueLane } from './lanes.js';
 import { QueuedMessage } from './queued-message.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -91,7 +92,8 @@ export class QueueCommands {
       if (ids.length === 0) return count;
       for (const id of ids) {
         const stored = this.scheduler.active.has(id) ? undefined : await this.spool.load(id);
-        if (stored !== undefined && !stored.state?.held) count += this.retryOne(id, stored);
+        // What was never tried is ready, or has a time of its own (FUTURERELEASE).
+        if (stored?.state && !stored.state.held) count += this.retryOne(id, stored);
       }
       after = ids[ids.length - 1]!;
     }
@@ -103,7 +105,7 @@ export class QueueCommands {
       if (active !== undefined) active.held = true;
       else {
         this.scheduler.interrupt(id);
-        this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true });
+        this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true }, stored.envelope.handling.lane);
       }
       return 1;
     });
@@ -123,12 +125,13 @@ export class QueueCommands {
 
   /** Deletes a message; nobody is notified. */
   async remove(shown: string): Promise<number> {
-    return this.change(shown, (id) => {
+    return this.change(shown, (id, stored) => {
       const active = this.scheduler.active.get(id);
       if (active !== undefined) active.removed = true;
       else {
         this.scheduler.interrupt(id);
         this.spool.remove(id);
+        this.scheduler.removed(laneOf(stored));
       }
       return 1;
     });
@@ -150,8 +153,8 @@ export class QueueCommands {
     if (this.scheduler.active.has(id)) return 0;
     const now = this.clock.now();
     this.scheduler.interrupt(id);
-    this.spool.defer(id, { ...stateOf(stored, now), due: now, held: false });
-    this.scheduler.await(id, now);
+    this.spool.defer(id, { ...stateOf(stored, now), due: now, held: false }, stored.envelope.handling.lane);
+    this.scheduler.await(id, now, laneOf(stored));
     return 1;
   }
 
@@ -178,4 +181,8 @@ export class QueueCommands {
 /** The state of a message, made up when it was never tried. */
 function stateOf(stored: StoredMessage, now: number): DeliveryState {
   return stored.state ?? new QueuedMessage(stored.envelope, stored.content, null).toState(now);
+}
+
+function laneOf({ envelope, state }: StoredMessage): QueueLane {
+  return laneAfter(envelope.handling.lane, state?.attempts ?? 0);
 }

@@ -6,13 +6,20 @@
 import type { QueueId } from '../core/queue-id.js';
 import type { Envelope } from '../message/envelope.js';
 import type { DeliveryState, RecipientState, StoredContent } from '../spool/spool.js';
+import { laneAfter, type QueueLane } from './lanes.js';
 import type { Outcome } from './outcome.js';
 
 /** Memory a message is reckoned to take besides its content, bytes: envelope, job and bookkeeping. */
 const OVERHEAD = 1024;
 const OVERHEAD_PER_RECIPIENT = 256;
 
-/** One message's recipients at one destination: what one transaction can carry. */
+/** What an operator decided about a recipient: it ends with that outcome, and the sender hears of it or does not. */
+export interface Order {
+  readonly outcome: Outcome;
+  readonly notify: boolean;
+}
+
+/** One message's recipients at one destination: what one transaction can carry. Its lane is that of its message. */
 export interface DeliveryJob {
   readonly message: QueuedMessage;
   readonly destination: string;
@@ -30,6 +37,10 @@ export class QueuedMessage {
   readonly content: StoredContent;
   /** Bytes it counts against the memory for ready mail. */
   readonly cost: number;
+  /** The lane it is in while this attempt lasts. */
+  readonly lane: QueueLane;
+  /** When it was to be tried, engine clock ms; 0: at once. */
+  readonly due: number;
   /** Attempts that are over; the one under way is not counted. */
   attempts: number;
   held: boolean;
@@ -39,6 +50,8 @@ export class QueuedMessage {
   openJobs = 0;
   /** This attempt's outcomes by recipient index. */
   outcomes: (Outcome | undefined)[] = [];
+  /** By recipient index; null: none. */
+  orders: (Order | undefined)[] | null = null;
   private states: RecipientState[] | null;
 
   constructor(envelope: Envelope, content: StoredContent, state: DeliveryState | null) {
@@ -47,6 +60,8 @@ export class QueuedMessage {
     this.content = content;
     this.cost = OVERHEAD + OVERHEAD_PER_RECIPIENT * envelope.recipients.length + (content.inline?.length ?? 0);
     this.attempts = state?.attempts ?? 0;
+    this.lane = laneAfter(envelope.handling.lane, this.attempts);
+    this.due = state === null ? envelope.handling.holdUntil : state.due;
     this.held = state?.held ?? false;
     this.delayNotified = state?.delayNotified ?? false;
     this.states = state === null ? null : [...state.recipients];
@@ -59,6 +74,11 @@ export class QueuedMessage {
   setState(recipient: number, state: RecipientState): void {
     this.states ??= this.envelope.recipients.map(() => UNTRIED);
     this.states[recipient] = state;
+  }
+
+  /** Something is left to be done for a recipient. */
+  isPending(recipient: number): boolean {
+    return this.stateOf(recipient).status === 'pending';
   }
 
   /** Its state for the spool, `due` in engine clock ms. */

@@ -37,3 +37,11 @@ export function nextAttempt(
 export function isExpired(policy: RetryPolicy, receivedAt: number, now: number): boolean {
   return now >= receivedAt + policy.expire;
 }
+
+/** Least time until something that could not be tried is looked at again, ms. */
+const LEAST_WAIT = 1000;
+
+/** When a message that was put off until `until` is due: no sooner than in a second, no later than it expires. */
+export function untried(policy: RetryPolicy, receivedAt: number, now: number, until: number): number {
+  return Math.max(now + LEAST_WAIT, Math.min(until, receivedAt + policy.expire));
+}

@@ -9,9 +9,10 @@ import type { Clock } from '../core/clock.js';
 import type { QueueId } from '../core/queue-id.js';
 import { NOTIFY_NEVER, NOTIFY_SUCCESS } from '../message/envelope.js';
 import type { Spool } from '../spool/spool.js';
+import { isLapsed, isLate, LATE, lapsedOutcome, withinDeliverBy } from './deliver-by.js';
 import type { Outcome } from './outcome.js';
 import type { QueuedMessage } from './queued-message.js';
-import { isExpired, nextAttempt, type RetryPolicy } from './retry-policy.js';
+import { isExpired, nextAttempt, type RetryPolicy, untried } from './retry-policy.js';
 
 /** Which notice about a recipient is due. */
 export type NoticeKind = 'failed' | 'expired' | 'delayed' | 'relayed';
@@ -51,6 +52,9 @@ export interface SettlementOptions {
   readonly events: SettlementEvents;
 }
 
+/** Takes a settled message: when it is due again, engine clock ms; Infinity: it is held; null: it is gone. */
+export type Settled = (message: QueuedMessage, due: number | null) => void;
+
 export class Settlement {
   private readonly options: SettlementOptions;
 
@@ -59,10 +63,10 @@ export class Settlement {
   }
 
   /**
-   * Settles a finished attempt. `done` gets when it is due again (engine clock ms), or null when it is gone or held; it is
-   * called in the same step that hands the state to the spool, so that no command comes between.
+   * Settles a finished attempt, or one that never began: what is over for other reasons (an operator's order, DELIVERBY)
+   * ends then. `done` is called in the same step that hands the state to the spool, so that no command comes between.
    */
-  settle(message: QueuedMessage, done: (message: QueuedMessage, due: number | null) => void): void {
+  settle(message: QueuedMessage, done: Settled): void {
     const { recipients } = message.envelope;
     const only = recipients.length === 1 ? message.outcomes[0] : undefined;
     if (only?.kind === 'delivered' && !this.wantsRelayNotice(message, 0, only)) {
@@ -83,20 +87,16 @@ export class Settlement {
       if (outcome?.kind !== 'delivered') return recipient;
       return { status: 'delivered' as const, reply: outcome.reply, host: outcome.host, at: now };
     });
-    this.options.spool.defer(message.id, { ...state, recipients });
+    this.options.spool.defer(message.id, { ...state, recipients }, message.envelope.handling.lane);
   }
 
-  private async settleFully(
-    message: QueuedMessage,
-    done: (message: QueuedMessage, due: number | null) => void,
-  ): Promise<void> {
+  private async settleFully(message: QueuedMessage, done: Settled): Promise<void> {
     const { clock, retry, events, spool } = this.options;
     const { envelope } = message;
     const now = clock.now();
-    message.attempts++;
+    const outcomes = this.decide(message, now);
     const expired = isExpired(retry, envelope.receivedAt, now);
-    const due = nextAttempt(retry, message.attempts, envelope.receivedAt, now, Math.random());
-    const notices = this.noticesFor(message, expired, now);
+    const notices = this.noticesFor(message, outcomes, expired, now);
     let notified = true;
     if (notices.length > 0 && envelope.sender !== '' && !message.removed)
       try {
@@ -105,10 +105,12 @@ export class Settlement {
         notified = false;
         events.notNotified(message, error);
       }
+    if (notified && notices.some((notice) => notice.kind === 'delayed')) message.delayNotified = true;
+    const due = this.dueAgain(message, outcomes, notified, now);
     let pending = 0;
     for (let i = 0; i < envelope.recipients.length; i++) {
-      if (message.stateOf(i).status !== 'pending') continue;
-      const outcome = message.outcomes[i];
+      if (!message.isPending(i)) continue;
+      const outcome = outcomes[i];
       if (outcome === undefined) {
         pending++;
       } else if (outcome.kind === 'delivered') {
@@ -123,26 +125,82 @@ export class Settlement {
         events.outcome(message, i, outcome, 'deferred', due);
       }
     }
-    if (notified && notices.some((notice) => notice.kind === 'delayed')) message.delayNotified = true;
     message.outcomes = [];
     if (pending === 0 || message.removed) {
       spool.remove(message.id);
       done(message, null);
       return;
     }
-    spool.defer(message.id, message.toState(due));
-    done(message, message.held ? null : due);
+    spool.defer(message.id, message.toState(due), envelope.handling.lane);
+    done(message, message.held ? Number.POSITIVE_INFINITY : due);
   }
 
-  private noticesFor(message: QueuedMessage, expired: boolean, now: number): Notice[] {
-    const { delayWarning } = this.options;
-    const delayed = delayWarning > 0 && !message.delayNotified && now - message.envelope.receivedAt >= delayWarning;
-    const notices: Notice[] = [];
-    for (let i = 0; i < message.envelope.recipients.length; i++) {
+  /** What becomes of each recipient: what came of the attempt, unless that leaves it open and something else ends it. */
+  private decide(message: QueuedMessage, now: number): (Outcome | undefined)[] {
+    const lapsed = isLapsed(message.envelope, now);
+    if (message.orders === null && !lapsed) return message.outcomes;
+    return message.envelope.recipients.map((_, i) => {
       const outcome = message.outcomes[i];
-      if (outcome === undefined || message.stateOf(i).status !== 'pending') continue;
-      if (outcome.kind === 'failed') notices.push({ recipient: i, kind: 'failed', outcome });
-      else if (outcome.kind === 'deferred' && expired) notices.push({ recipient: i, kind: 'expired', outcome });
+      if (!message.isPending(i) || (outcome !== undefined && outcome.kind !== 'deferred')) return outcome;
+      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome) : outcome);
+    });
+  }
+
+  /**
+   * When it is tried again. An attempt counts when a recipient was tried and is left, or when the sender could not be told
+   * of its end; where all that are left were put off, it is due when the first of them may go.
+   */
+  private dueAgain(
+    message: QueuedMessage,
+    outcomes: readonly (Outcome | undefined)[],
+    notified: boolean,
+    now: number,
+  ): number {
+    const { retry } = this.options;
+    const { receivedAt, recipients } = message.envelope;
+    let counts = !notified;
+    let putOff = Number.POSITIVE_INFINITY;
+    let putOffs = 0;
+    let untouched = 0;
+    for (let i = 0; i < recipients.length; i++) {
+      if (!message.isPending(i)) continue;
+      const outcome = outcomes[i];
+      if (outcome === undefined) untouched++;
+      else if (outcome.kind === 'deferred') {
+        if (outcome.putOff === undefined) counts = true;
+        else {
+          putOffs++;
+          putOff = Math.min(putOff, outcome.putOff);
+        }
+      }
+    }
+    if (counts) message.attempts++;
+    const due = counts
+      ? nextAttempt(retry, message.attempts, receivedAt, now, Math.random())
+      : putOffs === 0
+        ? Math.max(now, message.due)
+        : untried(retry, receivedAt, now, untouched === 0 ? putOff : Math.min(putOff, now + retry.min));
+    return withinDeliverBy(message.envelope, due, now, message.delayNotified);
+  }
+
+  private noticesFor(
+    message: QueuedMessage,
+    outcomes: readonly (Outcome | undefined)[],
+    expired: boolean,
+    now: number,
+  ): Notice[] {
+    const { delayWarning } = this.options;
+    const { envelope } = message;
+    const late = !expired && !message.delayNotified && isLate(envelope, now);
+    const delayed = late || (delayWarning > 0 && !message.delayNotified && now - envelope.receivedAt >= delayWarning);
+    const notices: Notice[] = [];
+    for (let i = 0; i < envelope.recipients.length; i++) {
+      const outcome = outcomes[i] ?? (late ? LATE : undefined);
+      if (outcome === undefined || !message.isPending(i)) continue;
+      if (outcome.kind === 'failed') {
+        if (message.orders?.[i]?.notify !== false || outcome !== message.orders[i]!.outcome)
+          notices.push({ recipient: i, kind: 'failed', outcome });
+      } else if (outcome.kind === 'deferred' && expired) notices.push({ recipient: i, kind: 'expired', outcome });
       else if (outcome.kind === 'deferred' && delayed) notices.push({ recipient: i, kind: 'delayed', outcome });
       else if (this.wantsRelayNotice(message, i, outcome)) notices.push({ recipient: i, kind: 'relayed', outcome });
     }

@@ -27,6 +27,8 @@ export interface Suspension {
 
 /** Asked for each job before it goes: cheap while there are none. */
 export interface SuspensionCheck {
+  /** How many there are; with 0 nothing is asked. */
+  readonly size: number;
   /** The suspension that concerns a recipient's mail now. `destination`: the key. */
   match(envelope: Envelope, recipient: number, destination: string): Suspension | undefined;
 }

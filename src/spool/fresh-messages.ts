@@ -40,6 +40,11 @@ export class FreshMessages {
   /** Adds a message found by recovery, or one that is on its way into the store: from staging on, not from the commit on. */
   add(id: QueueId): void {
     this.ids.add(id);
+    this.pass(id);
+  }
+
+  /** One that has a `schedule` row from the beginning. */
+  pass(id: QueueId): void {
     if (id > this.greatest) this.greatest = id;
   }
 

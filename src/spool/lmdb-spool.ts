@@ -4,12 +4,14 @@
  * Contract: that of Spool. This class decides what is written and when it counts as done; the bytes are made by
  * record-codec.ts, transactions by commit-queue.ts, start-up by open-spool.ts and recovery.ts.
  *
- * A message that was never tried has a `message` row only and its id in memory (fresh-messages.ts). One that was tried
- * has a `schedule` and a `state` row as well and costs no memory here. `large` knows how many chunks to remove.
+ * A message that was never tried has a `message` row only and its id in memory (fresh-messages.ts); one that a start must
+ * know more of (lane immediate, a time before which it does not go) has a `schedule` row as well. One that was tried has
+ * a `schedule` and a `state` row and costs no memory here. `large` knows how many chunks to remove.
  */
 import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import type { QueueId } from '../core/queue-id.js';
+import { type Lane, PLAIN_HANDLING } from '../message/envelope.js';
 import { CommitQueue } from './commit-queue.js';
 import { packPlain } from './envelope-codec.js';
 import { FreshMessages } from './fresh-messages.js';
@@ -24,9 +26,10 @@ import {
   encodeSchedule,
   encodeState,
   type InlineRow,
+  isHeld,
   isSchedule,
   scheduleDue,
-  scheduleHeld,
+  scheduleFlags,
 } from './record-codec.js';
 import { NO_SCHEDULE, type OpeningFacts, readOpeningFacts, recoverMessages, type ScheduleRows } from './recovery.js';
 import { Removal, type RemovalOwner } from './removal.js';
@@ -39,6 +42,7 @@ import type {
   Spool,
   SpoolUsage,
   StoredContent,
+  StoredLane,
   StoredMessage,
 } from './spool.js';
 import { ChunkedContent, type ChunkReader, InlineContent } from './stored-content.js';
@@ -153,8 +157,8 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     this.queue.submit(new Removal(this, this.tables, id, fresh, chunks));
   }
 
-  defer(id: QueueId, state: DeliveryState): void {
-    const schedule = encodeSchedule(id, state.due, state.held);
+  defer(id: QueueId, state: DeliveryState, lane: Lane = 'bulk'): void {
+    const schedule = encodeSchedule(id, state.due, state.held, state.attempts > 0 ? 'deferred' : lane);
     const details = encodeState(state);
     this.fresh.delete(id);
     const { tables } = this;
@@ -196,7 +200,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     }
   }
 
-  async recover(each: (id: QueueId, due: number, held: boolean) => void): Promise<RecoveryReport> {
+  async recover(each: (id: QueueId, due: number, held: boolean, lane: StoredLane) => void): Promise<RecoveryReport> {
     this.refuseWhenDown();
     this.messages = 0;
     const greatestId = await recoverMessages(
@@ -204,16 +208,20 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
       this.schedule,
       this.fresh.from,
       this.quarantined,
-      (id, due, held, fresh) => {
+      (id, due, held, lane, fresh) => {
         this.messages += 1;
         if (fresh) this.fresh.add(id);
-        each(id, due, held);
+        each(id, due, held, lane);
       },
     );
     this.fresh.greatest = Math.max(this.fresh.greatest, greatestId);
     this.fresh.complete();
     this.schedule = NO_SCHEDULE;
     return { messages: this.messages, quarantined: this.quarantined.size, greatestId: this.fresh.greatest };
+  }
+
+  isQuarantined(id: QueueId): boolean {
+    return this.quarantined.has(id);
   }
 
   list(after: QueueId, limit: number): QueueId[] {
@@ -278,12 +286,18 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     let committed: Promise<boolean> | undefined;
     let lowest = Number.POSITIVE_INFINITY;
     for (let at = 0; at < batch.length; at++) {
-      const { id, content } = batch[at]!.envelope;
+      const { id, content, handling } = batch[at]!.envelope;
       const ready = prepared[at]!;
       committed = tables.message.put(id, ready.row);
       if ('checksums' in ready && ready.inline !== null) putWholeChunks(tables, id, content.size, ready.inline);
-      if (id < lowest) lowest = id;
-      this.fresh.add(id);
+      const { lane, holdUntil } = handling;
+      if (handling !== PLAIN_HANDLING && (lane === 'immediate' || holdUntil > 0)) {
+        void tables.schedule.put(id, encodeSchedule(id, holdUntil, false, lane));
+        this.fresh.pass(id);
+      } else {
+        if (id < lowest) lowest = id;
+        this.fresh.add(id);
+      }
     }
     this.fresh.stored(lowest);
     this.settling();
@@ -319,7 +333,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     const schedule = this.tables.schedule.getBinary(id);
     const whole = schedule !== undefined && isSchedule(schedule, 0, schedule.length);
     const due = whole ? scheduleDue(schedule, 0) : 0;
-    const held = whole && scheduleHeld(schedule, 0);
+    const held = whole && isHeld(scheduleFlags(schedule, 0));
     try {
       return decodeState(details, due, held);
     } catch (error) {

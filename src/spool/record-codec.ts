@@ -14,7 +14,7 @@ import { xxh64 } from '@node-rs/xxhash';
 import type { QueueId } from '../core/queue-id.js';
 import type { Envelope } from '../message/envelope.js';
 import { packDeliveryState, packEnvelope, unpackDeliveryState, unpackEnvelope } from './envelope-codec.js';
-import type { DeliveryState, NewMessage } from './spool.js';
+import type { DeliveryState, NewMessage, StoredLane } from './spool.js';
 
 /** Layout of the rows. Part of each row, so that rows of several versions can be in one store. */
 export const RECORD_VERSION = 3;
@@ -159,12 +159,18 @@ export function checksumBytes(size: number): number {
 /** Bytes of a `schedule` row: f64 id, f64 due, u32 flags, u32 check. So few, that a start reads little for each message. */
 const SCHEDULE_BYTES = 24;
 
+const HELD = 1;
+/** Never tried, and of this lane. Rows from before lanes have neither: what they are about was tried. */
+const NEW_IMMEDIATE = 2;
+const NEW_BULK = 4;
+
 /** Makes a `schedule` row. It names its id again, so that reading the table at start decodes no keys. */
-export function encodeSchedule(id: QueueId, due: number, held: boolean): Buffer {
+export function encodeSchedule(id: QueueId, due: number, held: boolean, lane: StoredLane): Buffer {
   const row = Buffer.allocUnsafe(SCHEDULE_BYTES);
   row.writeDoubleLE(id, 0);
   row.writeDoubleLE(due, 8);
-  row.writeUInt32LE(held ? 1 : 0, 16);
+  const kind = lane === 'immediate' ? NEW_IMMEDIATE : lane === 'bulk' ? NEW_BULK : 0;
+  row.writeUInt32LE((held ? HELD : 0) | kind, 16);
   row.writeUInt32LE(scheduleCheck(row, 0), 20);
   return row;
 }
@@ -174,15 +180,21 @@ export function isSchedule(page: Buffer, at: number, end: number): boolean {
   return end - at === SCHEDULE_BYTES && page.readUInt32LE(at + 20) === scheduleCheck(page, at);
 }
 
-/** Id, next attempt and hold of a `schedule` row at `at` that `isSchedule`. */
+/** Id, next attempt and flags of a `schedule` row at `at` that `isSchedule`. */
 export function scheduleId(page: Buffer, at: number): QueueId {
   return page.readDoubleLE(at);
 }
 export function scheduleDue(page: Buffer, at: number): number {
   return page.readDoubleLE(at + 8);
 }
-export function scheduleHeld(page: Buffer, at: number): boolean {
-  return (page.readUInt32LE(at + 16) & 1) !== 0;
+export function scheduleFlags(page: Buffer, at: number): number {
+  return page.readUInt32LE(at + 16);
+}
+export function isHeld(flags: number): boolean {
+  return (flags & HELD) !== 0;
+}
+export function laneOf(flags: number): StoredLane {
+  return (flags & NEW_IMMEDIATE) !== 0 ? 'immediate' : (flags & NEW_BULK) !== 0 ? 'bulk' : 'deferred';
 }
 
 /** Murmur3's finalizer over the words of the row: noise passes once in 2^32, and no native call for a million rows. */

@@ -11,7 +11,8 @@ import type { Work } from './commit-queue.js';
 import { readTableRows } from './data-file-check.js';
 import { unpackPlain } from './envelope-codec.js';
 import { removeChunks } from './large-store.js';
-import { isSchedule, scheduleDue, scheduleHeld, scheduleId } from './record-codec.js';
+import { isHeld, isSchedule, laneOf, scheduleDue, scheduleFlags, scheduleId } from './record-codec.js';
+import type { StoredLane } from './spool.js';
 import { statisticsOf, type Tables } from './tables.js';
 
 declare module 'lmdb' {
@@ -66,19 +67,19 @@ export async function readOpeningFacts(tables: Tables): Promise<OpeningFacts> {
   };
 }
 
-/** The `schedule` table as a start needs it: ids ascending, with next attempt and hold. About 17 bytes a message. */
+/** The `schedule` table as a start needs it: ids ascending, with next attempt, hold and lane. About 17 bytes a message. */
 export interface ScheduleRows {
   readonly count: number;
   readonly ids: Float64Array;
   readonly due: Float64Array;
-  readonly held: Uint8Array;
+  readonly flags: Uint8Array;
 }
 
 export const NO_SCHEDULE: ScheduleRows = {
   count: 0,
   ids: new Float64Array(0),
   due: new Float64Array(0),
-  held: new Uint8Array(0),
+  flags: new Uint8Array(0),
 };
 
 /** Reads the `schedule` table of a data file that is not open. Blocks for about 0.3 s a million rows. */
@@ -86,7 +87,7 @@ export function readSchedule(file: string): ScheduleRows {
   let count = 0;
   let ids = new Float64Array(1024);
   let due = new Float64Array(1024);
-  let held = new Uint8Array(1024);
+  let flags = new Uint8Array(1024);
   readTableRows(file, 'schedule', (page, keyAt, dataAt, dataEnd) => {
     const whole = isSchedule(page, dataAt, dataEnd);
     const id = whole ? scheduleId(page, dataAt) : bufferToKeyValue(Buffer.from(page.subarray(keyAt, dataAt)));
@@ -94,15 +95,15 @@ export function readSchedule(file: string): ScheduleRows {
     if (count === ids.length) {
       ids = grown(ids, new Float64Array(2 * count));
       due = grown(due, new Float64Array(2 * count));
-      held = grown(held, new Uint8Array(2 * count));
+      flags = grown(flags, new Uint8Array(2 * count));
     }
     // A damaged row loses when to try again, not that there is a message: it is tried at once.
     ids[count] = id;
     due[count] = whole ? scheduleDue(page, dataAt) : 1;
-    held[count] = whole && scheduleHeld(page, dataAt) ? 1 : 0;
+    flags[count] = whole ? scheduleFlags(page, dataAt) : 0;
     count += 1;
   });
-  return { count, ids, due, held };
+  return { count, ids, due, flags };
 }
 
 function grown<T extends Float64Array | Uint8Array>(from: T, to: T): T {
@@ -119,24 +120,27 @@ export async function recoverMessages(
   schedule: ScheduleRows,
   lowWater: number,
   quarantined: ReadonlySet<QueueId>,
-  each: (id: QueueId, due: number, held: boolean, fresh: boolean) => void,
+  each: (id: QueueId, due: number, held: boolean, lane: StoredLane, fresh: boolean) => void,
 ): Promise<QueueId> {
   const untried = new KeySlices(tables.message, lowWater);
-  const give = (id: QueueId, due: number, held: boolean, fresh: boolean): void => {
-    if (!quarantined.has(id)) each(id, due, held, fresh);
+  const give = (id: QueueId, due: number, flags: number): void => {
+    if (!quarantined.has(id)) each(id, due, isHeld(flags), laneOf(flags), false);
+  };
+  const giveFresh = (id: QueueId): void => {
+    if (!quarantined.has(id)) each(id, 0, false, 'bulk', true);
   };
   let greatest = 0;
   for (let at = 0; at < schedule.count; at++) {
     const id = schedule.ids[at]!;
-    while (untried.first < id) give(untried.take(), 0, false, true);
+    while (untried.first < id) giveFresh(untried.take());
     if (untried.first === id) untried.take();
-    give(id, schedule.due[at]!, schedule.held[at] === 1, false);
+    give(id, schedule.due[at]!, schedule.flags[at]!);
     greatest = id;
     if (at % SLICE === SLICE - 1) await nextTurn();
   }
   for (let taken = 0; untried.first !== Number.POSITIVE_INFINITY; taken++) {
     greatest = Math.max(greatest, untried.first);
-    give(untried.take(), 0, false, true);
+    giveFresh(untried.take());
     if (taken % SLICE === SLICE - 1) await nextTurn();
   }
   return greatest;

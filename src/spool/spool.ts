@@ -7,7 +7,7 @@
  * All methods are for the main thread; none blocks it on a write.
  */
 import type { QueueId } from '../core/queue-id.js';
-import type { Envelope } from '../message/envelope.js';
+import type { Envelope, Lane } from '../message/envelope.js';
 
 /** Where the content of a new message is copied from (a BodyBuffer, or bytes made by the engine itself). */
 export interface ContentSource {
@@ -74,6 +74,9 @@ export interface StoredMessage {
   readonly state: DeliveryState | null;
 }
 
+/** The lane of a message as a start finds it: of new mail its own, `deferred` when it was tried before. */
+export type StoredLane = Lane | 'deferred';
+
 /** What start-up found. */
 export interface RecoveryReport {
   readonly messages: number;
@@ -102,12 +105,17 @@ export interface Spool {
   store(batch: readonly NewMessage[]): Promise<StoredContent[]>;
   /** Done with the message: it and everything kept of it goes. */
   remove(id: QueueId): void;
-  /** Keeps the outcome of an attempt and the next time. */
-  defer(id: QueueId, state: DeliveryState): void;
+  /** Keeps the outcome of an attempt and the next time. `lane`: that of its envelope; it counts while `attempts` is 0. */
+  defer(id: QueueId, state: DeliveryState, lane?: Lane): void;
   /** A stored message read back and verified; undefined when there is none. A damaged one is quarantined and reported to `onDamage`, and is then undefined too. */
   load(id: QueueId): Promise<StoredMessage | undefined>;
-  /** Every message's id, next attempt (0: never tried) and hold, oldest first; for start-up. Memory use does not grow with the backlog. */
-  recover(each: (id: QueueId, due: number, held: boolean) => void): Promise<RecoveryReport>;
+  /**
+   * Every message's id, next attempt (0: at once), hold and lane, oldest first; for start-up. Memory use does not grow
+   * with the backlog. Messages stored before lanes were kept are bulk, or deferred.
+   */
+  recover(each: (id: QueueId, due: number, held: boolean, lane: StoredLane) => void): Promise<RecoveryReport>;
+  /** It was found damaged, and is no more to be delivered. */
+  isQuarantined(id: QueueId): boolean;
   /** Ids after `after`, oldest first, at most `limit`; for listings. */
   list(after: QueueId, limit: number): QueueId[];
   usage(): SpoolUsage;

@@ -66,6 +66,9 @@ export class EngineEvents {
   tlsSecured = 0;
   tlsClear = 0;
   tlsFailed = 0;
+  /** Connections to next hops that became usable, and that did not. */
+  connections = 0;
+  connectionsFailed = 0;
   private readonly credentialsTold = new Map<string, number>();
   private readonly log: Log;
   private readonly clock: Clock;
@@ -223,7 +226,13 @@ export class EngineEvents {
     );
   }
 
+  /** A connection to a next hop became usable. */
+  connected(): void {
+    this.connections++;
+  }
+
   hostFailed(host: HostLike, reason: string): void {
+    this.connectionsFailed++;
     this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');
   }
 }

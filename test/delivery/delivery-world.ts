@@ -58,6 +58,7 @@ export class DeliveryWorld {
   uncertain = 0;
   resolves = 0;
   dials = 0;
+  connects = 0;
   /** Sockets dialled and not closed yet. */
   openWires = 0;
   readonly queues = new Set<DestinationQueue>();
@@ -159,6 +160,7 @@ export class DeliveryWorld {
                   ? `failed ${result.failure.kind}`
                   : 'clear',
             ),
+          connected: () => this.connects++,
           credentialsRefused: (_host, reason) => this.refusals.push(reason),
           throttled: (_host, reason) => this.throttlings.push(reason),
           hostFailed: (_host, reason) => this.failures.push(reason),

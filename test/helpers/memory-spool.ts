@@ -4,7 +4,7 @@
  */
 import { SluiceError } from '../../src/core/errors.js';
 import type { QueueId } from '../../src/core/queue-id.js';
-import type { Envelope } from '../../src/message/envelope.js';
+import type { Envelope, Lane } from '../../src/message/envelope.js';
 import type {
   DeliveryState,
   NewMessage,
@@ -12,6 +12,7 @@ import type {
   Spool,
   SpoolUsage,
   StoredContent,
+  StoredLane,
   StoredMessage,
 } from '../../src/spool/spool.js';
 import { inlineContent, piecewiseContent } from './mail.js';
@@ -20,6 +21,8 @@ interface Row {
   readonly envelope: Envelope;
   readonly bytes: Buffer;
   state: DeliveryState | null;
+  /** As the spool was told, not as the envelope has it: a start does not read envelopes. */
+  lane: Lane;
 }
 
 /** Contents above this many bytes are read piece by piece. */
@@ -61,7 +64,7 @@ export class MemorySpool implements Spool {
       const bytes = Buffer.alloc(header.length + bodyTo - bodyFrom);
       bytes.set(header);
       body.copyOut(bodyFrom, bodyTo, bytes, header.length);
-      if (this.alive) this.rows.set(envelope.id, { envelope, bytes, state: null });
+      if (this.alive) this.rows.set(envelope.id, { envelope, bytes, state: null, lane: envelope.handling.lane });
       return contentOf(bytes);
     });
   }
@@ -70,9 +73,11 @@ export class MemorySpool implements Spool {
     if (this.alive) this.rows.delete(id);
   }
 
-  defer(id: QueueId, state: DeliveryState): void {
+  defer(id: QueueId, state: DeliveryState, lane: Lane = 'bulk'): void {
     const row = this.rows.get(id);
-    if (row !== undefined && this.alive) row.state = structuredClone(state);
+    if (row === undefined || !this.alive) return;
+    row.state = structuredClone(state);
+    row.lane = lane;
   }
 
   async load(id: QueueId): Promise<StoredMessage | undefined> {
@@ -91,14 +96,19 @@ export class MemorySpool implements Spool {
     return this.alive ? stored : undefined;
   }
 
-  async recover(each: (id: QueueId, due: number, held: boolean) => void): Promise<RecoveryReport> {
+  async recover(each: (id: QueueId, due: number, held: boolean, lane: StoredLane) => void): Promise<RecoveryReport> {
     await null;
     const ids = this.list(0, Number.POSITIVE_INFINITY);
     for (const id of ids) {
-      const state = this.rows.get(id)?.state;
-      each(id, state?.due ?? 0, state?.held ?? false);
+      const { state, envelope, lane } = this.rows.get(id)!;
+      const { holdUntil } = envelope.handling;
+      each(id, state?.due ?? holdUntil, state?.held ?? false, (state?.attempts ?? 0) > 0 ? 'deferred' : lane);
     }
     return { messages: ids.length, quarantined: 0, greatestId: ids.at(-1) ?? 0 };
+  }
+
+  isQuarantined(): boolean {
+    return false;
   }
 
   list(after: QueueId, limit: number): QueueId[] {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Envelope } from '../../src/message/envelope.js';
+import type { Envelope, Handling } from '../../src/message/envelope.js';
 import type { DeliveryState, NewMessage, StoredContent } from '../../src/spool/spool.js';
 
 /** A directory that is removed by `drop`. */
@@ -11,8 +11,8 @@ export function temporaryDirectory(): { path: string; drop: () => void } {
   return { path, drop: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** An envelope with every field set to something that is not its default. */
-export function envelopeOf(id: number, size: number, endsWithCrlf = true): Envelope {
+/** An envelope with every field set to something that is not its default, but lane and hold where they are not given. */
+export function envelopeOf(id: number, size: number, endsWithCrlf = true, handling: Partial<Handling> = {}): Envelope {
   return {
     id,
     sender: 'absender@exämple.de',
@@ -27,13 +27,14 @@ export function envelopeOf(id: number, size: number, endsWithCrlf = true): Envel
     requireTls: true,
     account: 'app@example.org',
     handling: {
-      lane: 'immediate',
+      lane: 'bulk',
       tenant: 'acme',
       tags: ['newsletter', 'spring'],
       listener: 'submission',
       fields: { 'x-campaign': 'spring' },
-      holdUntil: 1_764_000_100_000.5,
+      holdUntil: 0,
       deliverBy: { at: 1_764_000_200_000.25, mode: 'N', trace: true },
+      ...handling,
     },
     priority: -3,
     receivedAt: 1_764_000_000_123.5,
@@ -50,14 +51,20 @@ export function patternBytes(size: number, seed: number): Buffer {
 }
 
 /** A message of `content`, its first `headerLength` bytes as the header block and the rest behind an offset in shared memory. */
-export function messageOf(id: number, content: Buffer, headerLength = 0, endsWithCrlf = true): NewMessage {
+export function messageOf(
+  id: number,
+  content: Buffer,
+  headerLength = 0,
+  endsWithCrlf = true,
+  handling: Partial<Handling> = {},
+): NewMessage {
   const skipped = 7;
   const length = content.length - headerLength;
   const shared = new Uint8Array(new SharedArrayBuffer(skipped + length));
   shared.fill(0xee);
   shared.set(content.subarray(headerLength), skipped);
   return {
-    envelope: envelopeOf(id, content.length, endsWithCrlf),
+    envelope: envelopeOf(id, content.length, endsWithCrlf, handling),
     header: Buffer.from(content.subarray(0, headerLength)),
     body: { copyOut: (from, to, target, offset) => target.set(shared.subarray(from, to), offset) },
     bodyFrom: skipped,
@@ -82,10 +89,10 @@ export async function readAll(content: StoredContent): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-export function stateOf(due: number, held = false): DeliveryState {
+export function stateOf(due: number, held = false, attempts = 2): DeliveryState {
   return {
     due,
-    attempts: 2,
+    attempts,
     held,
     delayNotified: true,
     recipients: [

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { Lane } from '../../src/message/envelope.js';
 import { checkDataFile } from '../../src/spool/data-file-check.js';
 import { LmdbSpool } from '../../src/spool/lmdb-spool.js';
 import { CHUNK_BYTES } from '../../src/spool/record-codec.js';
@@ -20,6 +21,8 @@ const step = fc.oneof(
         maxLength: 3,
       }),
       backwards: fc.boolean(),
+      lane: fc.constantFrom('bulk' as const, 'immediate' as const),
+      holdUntil: fc.constantFrom(0, 0, 5e12),
       wait: fc.boolean(),
     }),
   },
@@ -31,6 +34,7 @@ const step = fc.oneof(
       which: fc.nat(),
       due: fc.integer({ min: 1, max: 9e12 }),
       held: fc.boolean(),
+      attempts: fc.nat(1),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
@@ -42,6 +46,9 @@ interface Expected {
   size: number;
   due: number;
   held: boolean;
+  newLane: Lane;
+  /** null: no outcome was ever kept. */
+  attempts: number | null;
 }
 
 it('behaves like a map that survives', { timeout: 120_000 }, async () => {
@@ -66,8 +73,12 @@ it('behaves like a map that survives', { timeout: 120_000 }, async () => {
           release: () => {},
         });
         const found: unknown[] = [];
-        const report = await spool.recover((id, due, held) => found.push([id, due, held]));
-        expect(found).toEqual([...model].sort(([a], [b]) => a - b).map(([id, { due, held }]) => [id, due, held]));
+        const report = await spool.recover((...row) => found.push(row));
+        expect(found).toEqual(
+          [...model]
+            .sort(([a], [b]) => a - b)
+            .map(([id, { due, held, newLane, attempts }]) => [id, due, held, attempts ? 'deferred' : newLane]),
+        );
         expect(report.messages).toBe(model.size);
         return spool;
       };
@@ -78,16 +89,24 @@ it('behaves like a map that survives', { timeout: 120_000 }, async () => {
         const stores: Promise<unknown>[] = [];
         for (const action of steps) {
           if (action.do === 'store') {
-            const batch = action.sizes.map((size) =>
-              messageOf(action.backwards ? --low : ++high, patternBytes(size, size), Math.min(size, 9)),
-            );
+            const { lane, holdUntil } = action;
+            const batch = action.sizes.map((size) => {
+              const id = action.backwards ? --low : ++high;
+              return messageOf(id, patternBytes(size, size), Math.min(size, 9), true, { lane, holdUntil });
+            });
             const stored = spool.store(batch);
             stores.push(stored);
             // Windows of large messages and what follows may interleave; settlements need an acknowledged message.
             if (action.wait) await stored;
             else await Promise.all(stores.splice(0));
             for (const { envelope } of batch)
-              model.set(envelope.id, { size: envelope.content.size, due: 0, held: false });
+              model.set(envelope.id, {
+                size: envelope.content.size,
+                due: holdUntil,
+                held: false,
+                newLane: lane,
+                attempts: null,
+              });
           } else if (action.do === 'flush') await spool.flush();
           else if (action.do === 'later') now += 5_000;
           else if (action.do === 'reopen') {
@@ -101,8 +120,9 @@ it('behaves like a map that survives', { timeout: 120_000 }, async () => {
               spool.remove(id);
               model.delete(id);
             } else {
-              spool.defer(id, stateOf(action.due, action.held));
-              model.set(id, { ...expected, due: action.due, held: action.held });
+              const { due, held, attempts } = action;
+              spool.defer(id, stateOf(due, held, attempts), expected.newLane);
+              model.set(id, { ...expected, due, held, attempts });
             }
           }
         }
@@ -110,10 +130,10 @@ it('behaves like a map that survives', { timeout: 120_000 }, async () => {
         await spool.close();
         spool = await open();
         expect(spool.list(0, 1_000)).toEqual([...model.keys()].sort((a, b) => a - b));
-        for (const [id, { size, due, held }] of model) {
+        for (const [id, { size, due, held, attempts }] of model) {
           const message = (await spool.load(id))!;
           expect((await readAll(message.content)).equals(patternBytes(size, size))).toBe(true);
-          expect(message.state).toEqual(due === 0 ? null : stateOf(due, held));
+          expect(message.state).toEqual(attempts === null ? null : stateOf(due, held, attempts));
         }
       } finally {
         await spool.close();

@@ -1,0 +1,82 @@
+/**
+ * What a connection teaches about its host: told to the host's state, to the control of the site, and to the log.
+ */
+import type { DeliveryJob } from '../queue/queued-message.js';
+import type { SessionFault, Verdict } from '../smtp/client-host.js';
+import type { PoolEnvironment } from './delivery.js';
+import type { TransactionResult } from './host-state.js';
+import type { SiteControl } from './site-control.js';
+import { throttlingOf } from './throttling.js';
+import type { UpstreamConnection } from './upstream-connection.js';
+
+export class HostLessons {
+  private readonly control: SiteControl;
+  private readonly environment: PoolEnvironment;
+
+  constructor(control: SiteControl, environment: PoolEnvironment) {
+    this.control = control;
+    this.environment = environment;
+  }
+
+  /** It became usable. */
+  connected({ host, openedAt, plan, sourceName }: UpstreamConnection, now: number): void {
+    const took = now - openedAt;
+    plan.state.succeeded(took, now);
+    this.control.connected(host, sourceName, took, now);
+    this.environment.events.connected(host, took);
+  }
+
+  /** It is over, and never became usable. */
+  connectFailed(connection: UpstreamConnection, reason: string, fault?: SessionFault): void {
+    const { host, plan, openedAt, sourceName } = connection;
+    const { clock, events, hostRest, draining } = this.environment;
+    const now = clock.now();
+    this.control.connectFailed(host, sourceName, reason, now);
+    if (draining) return;
+    if (connection.fallsBack) {
+      plan.state.handshakeFailed(reason, now);
+      return;
+    }
+    plan.state.failed(reason, now, hostRest, openedAt, fault);
+    if (fault?.kind === 'credentials') events.credentialsRefused(host, reason);
+    else events.hostFailed(host, reason);
+  }
+
+  /** It became usable and is over. */
+  closed({ host, sourceName }: UpstreamConnection): void {
+    this.control.closed(host, sourceName, this.environment.clock.now());
+  }
+
+  /** A transaction that began is over. */
+  ended({ plan, jobBegan }: UpstreamConnection, result: TransactionResult, now: number): void {
+    plan.state.transactionEnded(result, now - jobBegan, now);
+  }
+
+  /** The host answered. */
+  finished(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[], now: number): void {
+    const { host, sourceName, jobBegan } = connection;
+    this.control.finished(job, host, sourceName, verdicts, now - jobBegan, now);
+  }
+
+  /** A host that says "slower" gets no mail for a while. */
+  throttling({ host, plan }: UpstreamConnection, verdicts: readonly Verdict[], now: number): void {
+    for (const { reply } of verdicts) {
+      const kind = reply.code < 400 ? null : throttlingOf(reply);
+      if (kind === null) continue;
+      const words = `${reply.code} ${reply.text}`;
+      if (plan.state.throttled(kind, words, now))
+        this.environment.events.throttled(host, words, plan.state.pausedUntil - now);
+      return;
+    }
+  }
+}
+
+/** The worst that befell: what a host says about one recipient is said about itself only where it is a deferral. */
+export function resultOf(verdicts: readonly Verdict[]): TransactionResult {
+  let result: TransactionResult = 'delivered';
+  for (const { reply } of verdicts) {
+    if (reply.code >= 400 && reply.code < 500) return 'deferred';
+    if (reply.code >= 500) result = 'failed';
+  }
+  return result;
+}

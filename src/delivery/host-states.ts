@@ -1,0 +1,64 @@
+/**
+ * What is known of the hosts of one site, shared by all pools whose mail they take: health is of the host.
+ *
+ * A host that no pool uses any more and that has no connections is forgotten when there are many such, unless it is
+ * known to fail.
+ */
+import { HostState } from './host-state.js';
+import type { SiteHost } from './site.js';
+
+/** Hosts are looked through when there are this many, then at twice what is left. */
+const SWEEP_FROM = 64;
+
+export class HostStates {
+  private readonly states = new Map<string, HostState>();
+  /** Pools that use it. */
+  private readonly users = new Map<HostState, number>();
+  private readonly reserveShare: number;
+  private sweepAt = SWEEP_FROM;
+
+  constructor(reserveShare: number) {
+    this.reserveShare = reserveShare;
+  }
+
+  /** For one more pool; `letGo` ends that. */
+  hold(host: SiteHost, now: number): HostState {
+    const key = keyOf(host);
+    let state = this.states.get(key);
+    if (state === undefined) {
+      if (this.states.size >= this.sweepAt) this.sweep(now);
+      state = new HostState(host);
+      this.states.set(key, state);
+    }
+    state.site = host;
+    state.slots.setLimit(host.limit, this.reserveShare);
+    this.users.set(state, (this.users.get(state) ?? 0) + 1);
+    return state;
+  }
+
+  letGo(state: HostState): void {
+    const left = this.users.get(state)! - 1;
+    if (left > 0) this.users.set(state, left);
+    else this.users.delete(state);
+  }
+
+  /** One is known to fail, and is left alone for now. */
+  isSetBack(now: number): boolean {
+    for (const state of this.states.values()) if (state.isSetBack(now)) return true;
+    return false;
+  }
+
+  [Symbol.iterator](): Iterator<HostState> {
+    return this.states.values();
+  }
+
+  private sweep(now: number): void {
+    for (const [key, state] of this.states)
+      if (!this.users.has(state) && state.connections === 0 && !state.isSetBack(now)) this.states.delete(key);
+    this.sweepAt = Math.max(SWEEP_FROM, this.states.size * 2);
+  }
+}
+
+function keyOf(host: SiteHost): string {
+  return `${host.address} ${host.port} ${host.name} ${host.credentials?.sasl.user ?? ''}`;
+}

@@ -1,0 +1,345 @@
+/**
+ * The connections to one site, shared by the pools of all destinations it takes mail for.
+ *
+ * A connection that is free goes to the pool whose turn it is: its own while nobody else waits, else the first in line
+ * that can use it as it is, so that mail for the many domains of a provider goes over few connections. Where nobody in
+ * line can, it is closed after a few more messages, and the first in line may make its own.
+ */
+import type { DeliveryJob } from '../queue/queued-message.js';
+import type { Wait } from '../queue/wait.js';
+import type { SessionFault, Verdict } from '../smtp/client-host.js';
+import type { PeerReply } from '../smtp/reply-parser.js';
+import type { ConnectionOwner } from './connection-plan.js';
+import type { PoolEnvironment } from './delivery.js';
+import type { DestinationPool, WantedHost } from './destination-pool.js';
+import type { EgressSource } from './egress.js';
+import { HostLessons, resultOf } from './host-lessons.js';
+import type { HostState, TransactionResult } from './host-state.js';
+import { HostStates } from './host-states.js';
+import type { SiteControl } from './site-control.js';
+import { SiteTurns } from './site-turns.js';
+import { Slots } from './slots.js';
+import type { TlsResult } from './tls-policy.js';
+import type { PlanRefusal } from './transaction-plan.js';
+import { UpstreamConnection } from './upstream-connection.js';
+
+/** Messages that a pool may send on a connection while others wait that cannot use it. */
+const QUANTUM = 20;
+
+export class SiteConnections implements ConnectionOwner {
+  readonly control: SiteControl;
+  readonly slots = new Slots();
+  readonly states: HostStates;
+  readonly turns: SiteTurns;
+  /** Pools that use it. */
+  pools = 0;
+  /** Connections that say goodbye. */
+  private leavers = 0;
+  private readonly lessons: HostLessons;
+  private readonly environment: PoolEnvironment;
+  private readonly all = new Set<UpstreamConnection>();
+
+  constructor(control: SiteControl, environment: PoolEnvironment) {
+    this.control = control;
+    this.environment = environment;
+    this.lessons = new HostLessons(control, environment);
+    this.states = new HostStates(environment.reserveShare);
+    this.turns = new SiteTurns(environment.clock, this.slots);
+  }
+
+  /** Nobody uses it and nothing is open. */
+  get isEmpty(): boolean {
+    return this.pools === 0 && this.slots.connections === 0;
+  }
+
+  /** What the control allows now. */
+  heedLimit(now: number): void {
+    this.slots.setLimit(this.control.connectionLimit(now), this.environment.reserveShare);
+  }
+
+  /** An idle connection to a host that may stand for one with this key; undefined where there is none. */
+  takeIdle(pool: DestinationPool, state: HostState, key: string, now: number): UpstreamConnection | undefined {
+    const { idle } = state;
+    const others = pool.slots.connections < pool.slots.limit;
+    for (let i = idle.length - 1; i >= 0; i--) {
+      const connection = idle[i]!;
+      if (connection.plan.key !== key || connection.heldUntil > now) continue;
+      if (connection.pool !== pool && !others) continue;
+      idle.splice(i, 1);
+      this.slots.idle--;
+      return connection;
+    }
+    return undefined;
+  }
+
+  /** Without a job for now. */
+  park(connection: UpstreamConnection): void {
+    connection.plan.state.idle.push(connection);
+    this.slots.idle++;
+    connection.rest(this.environment.idleTime);
+  }
+
+  /** Begins a connection for a pool; or why it may not be begun now. */
+  dial(pool: DestinationPool, state: HostState, wanted: WantedHost, urgent: boolean, now: number): Wait | null {
+    const { environment, control } = this;
+    const { address } = state.target;
+    const host = address === wanted.host.address ? wanted.host : { ...wanted.host, address };
+    const { egress } = pool;
+    let source: EgressSource | null = null;
+    if (egress !== null) {
+      const picked = egress.pick(host, control.site, now);
+      if ('until' in picked) return picked;
+      source = picked;
+    }
+    const wait = control.admitConnection(host, source?.name ?? '', now);
+    if (wait !== null) return wait;
+    this.count(pool, state, 1);
+    pool.dials(urgent, 1);
+    this.turns.progress++;
+    const clearReason = state.clearBecause(now);
+    const { dial, connection: options, clock, wheel, returnPath } = environment;
+    const { key } = wanted;
+    const { site } = control;
+    const plan = { host, state, key, pool, site, egress, source, returnPath, clearReason, urgent };
+    this.all.add(new UpstreamConnection(plan, dial, this, options, clock, wheel));
+    return null;
+  }
+
+  /** A free connection carries a job for a pool. */
+  begin(connection: UpstreamConnection, pool: DestinationPool, job: DeliveryJob, now: number): void {
+    if (connection.pool !== pool) this.move(connection, pool);
+    const { state } = connection.plan;
+    const urgent = isUrgent(job);
+    connection.urgent = urgent;
+    connection.turns++;
+    this.turns.progress++;
+    this.slots.began(urgent);
+    pool.slots.began(urgent);
+    state.slots.began(urgent);
+    state.transactionBegan(now);
+    connection.deliver(job, now);
+  }
+
+  /** Closes idle connections, to one host where one is given, until there will be room for another. */
+  makeRoom(state: HostState | null, slots: Slots, urgent: boolean): void {
+    if (!urgent && !slots.sparesOne) return;
+    let excess = slots.excess(urgent);
+    const idle: UpstreamConnection[] = [];
+    for (const connection of this.all) {
+      if (state !== null && connection.plan.state !== state) continue;
+      if (connection.leaves) excess--;
+      else if (connection.free) idle.push(connection);
+    }
+    for (const connection of idle.slice(0, Math.max(0, excess))) connection.quit();
+  }
+
+  /** Closes what a pool has without a job and does not want any more. */
+  retire(pool: DestinationPool): void {
+    for (const connection of [...this.all])
+      if (connection.pool === pool && connection.free && !pool.wantsStill(connection)) connection.quit();
+  }
+
+  /** Closes what is idle; every other connection when its job is done. */
+  drain(): void {
+    this.turns.stop();
+    for (const connection of [...this.all]) if (connection.job === null) connection.quit();
+  }
+
+  /** Closes everything at once. */
+  abort(reason: string): void {
+    for (const connection of [...this.all]) connection.abort(reason);
+  }
+
+  // ConnectionOwner
+
+  ready(connection: UpstreamConnection): void {
+    connection.pool.dials(connection.urgent, -1);
+    this.lessons.connected(connection, this.environment.clock.now());
+    this.release(connection);
+    // A host that was not known to answer had one connection only: there may be more now.
+    connection.pool.dispatch();
+  }
+
+  jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void {
+    const now = this.environment.clock.now();
+    this.ended(connection, resultOf(verdicts), now);
+    this.lessons.throttling(connection, verdicts, now);
+    const leaves = verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421);
+    if (leaves && connection.session.transactions > 1 && this.requeued(connection, job)) return;
+    this.lessons.finished(connection, job, verdicts, now);
+    this.environment.ends.decided(connection, job, verdicts);
+    if (connection.session.usable) this.release(connection);
+  }
+
+  jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
+    const now = this.environment.clock.now();
+    this.ended(connection, 'delivered', now);
+    this.control.refund(job, connection.sourceName, connection.jobBegan);
+    this.environment.ends.refused(connection, job, refusal);
+    // Not from within `begin`: a queue full of mail that this host cannot take must not recurse.
+    setImmediate(() => {
+      if (connection.free) this.release(connection);
+    });
+  }
+
+  jobLost(
+    connection: UpstreamConnection,
+    job: DeliveryJob,
+    reason: string,
+    untouched: boolean,
+    uncertain: boolean,
+  ): void {
+    const now = this.environment.clock.now();
+    this.ended(connection, 'lost', now);
+    if (uncertain) this.environment.events.uncertain(job, connection.host.name);
+    if (untouched && this.requeued(connection, job)) return;
+    this.environment.ends.lost(connection, job, reason);
+  }
+
+  jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void {
+    const now = this.environment.clock.now();
+    this.ended(connection, 'delivered', now);
+    this.control.refund(job, connection.sourceName, connection.jobBegan);
+    this.environment.ends.unreadable(connection, job, error);
+    if (connection.free) this.release(connection);
+  }
+
+  leaving(connection: UpstreamConnection): void {
+    this.leavers++;
+    this.unpark(connection);
+  }
+
+  tlsResult(connection: UpstreamConnection, result: TlsResult): void {
+    this.environment.events.tlsResult(connection.pool.queue.key, connection.host, result);
+  }
+
+  gone(connection: UpstreamConnection, reason: string, reply: PeerReply | null, fault?: SessionFault): void {
+    const { environment } = this;
+    const { pool } = connection;
+    this.count(pool, connection.plan.state, -1);
+    if (connection.leaves) this.leavers--;
+    this.unpark(connection);
+    this.all.delete(connection);
+    if (connection.established) this.lessons.closed(connection);
+    else {
+      pool.dials(connection.urgent, -1);
+      this.lessons.connectFailed(connection, reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`, fault);
+    }
+    // Not from within the wire's callback: a host that fails at once must not recurse.
+    if (pool.wants) setImmediate(() => pool.dispatch());
+    else pool.checkEmpty();
+    if (this.turns.inLine > 0) setImmediate(() => this.turns.serve());
+    if (environment.connections === 0) environment.allGone();
+  }
+
+  /** A connection is free: the next job, a rest, or the end of it. */
+  private release(connection: UpstreamConnection): void {
+    const { pool } = connection;
+    const now = this.environment.clock.now();
+    this.heedLimit(now);
+    if (this.environment.draining || this.isWorn(connection, now)) {
+      connection.quit();
+      pool.dispatch();
+      return;
+    }
+    if (connection.plan.state.pausedUntil > now) {
+      this.park(connection);
+      pool.dispatch();
+      return;
+    }
+    if (this.turns.inLine > 0 && this.handOn(connection, now)) return;
+    if (pool.next(connection, now)) return;
+    this.park(connection);
+    pool.settle(now);
+  }
+
+  /** To the first in line that can use it, or out of the way of those who cannot. False: it is its own pool's. */
+  private handOn(connection: UpstreamConnection, now: number): boolean {
+    const { pool, plan } = connection;
+    const taker = this.turns.firstThat((other) => {
+      if (other !== pool && !other.mayUse(connection)) return false;
+      if (other.next(connection, now)) return true;
+      if (other.isRefused) other.settle(now);
+      return false;
+    });
+    if (taker !== undefined) {
+      if (taker !== pool) {
+        pool.settle(now);
+        pool.checkEmpty();
+      }
+      taker.settle(now);
+      return true;
+    }
+    if (this.turns.inLine === 0) return false;
+    this.turns.serve();
+    // To close it helps only where it makes room.
+    const urgent = this.turns.urgentInLine > 0;
+    const full = !this.slots.hasRoom(urgent) || !plan.state.slots.hasRoom(urgent);
+    if (!full || !(urgent || (this.slots.sparesOne && plan.state.slots.sparesOne))) return false;
+    if (pool.wants && connection.turns < QUANTUM && !urgent) return false;
+    connection.quit();
+    pool.settle(now);
+    return true;
+  }
+
+  private isWorn(connection: UpstreamConnection, now: number): boolean {
+    const { session, host } = connection;
+    const { environment, control } = this;
+    let most = environment.messagesPerConnection;
+    if (session.capabilities.maxMessages > 0) most = Math.min(most, session.capabilities.maxMessages);
+    if (host.maxMessages) most = Math.min(most, host.maxMessages);
+    if (control.maxMessages > 0) most = Math.min(most, control.maxMessages);
+    return (
+      session.transactions >= most ||
+      now - connection.openedAt >= environment.connectionAge ||
+      this.slots.connections - this.leavers > this.slots.limit ||
+      !connection.pool.wantsStill(connection)
+    );
+  }
+
+  private unpark(connection: UpstreamConnection): void {
+    const { idle } = connection.plan.state;
+    const at = idle.indexOf(connection);
+    if (at < 0) return;
+    idle.splice(at, 1);
+    this.slots.idle--;
+  }
+
+  private requeued(connection: UpstreamConnection, job: DeliveryJob): boolean {
+    const { ends } = this.environment;
+    if (!ends.mayRequeue(job)) return false;
+    this.control.refund(job, connection.sourceName, connection.jobBegan);
+    ends.requeue(job);
+    return true;
+  }
+
+  private ended(connection: UpstreamConnection, result: TransactionResult, now: number): void {
+    const { pool, urgent, plan } = connection;
+    this.slots.ended(urgent);
+    pool.slots.ended(urgent);
+    plan.state.slots.ended(urgent);
+    this.lessons.ended(connection, result, now);
+  }
+
+  private move(connection: UpstreamConnection, pool: DestinationPool): void {
+    connection.pool.slots.connections--;
+    const before = connection.pool;
+    connection.pool = pool;
+    connection.turns = 0;
+    pool.slots.connections++;
+    before.checkEmpty();
+  }
+
+  private count(pool: DestinationPool, state: HostState, by: number): void {
+    this.environment.connections += by;
+    this.control.connections += by;
+    this.slots.connections += by;
+    state.slots.connections += by;
+    pool.slots.connections += by;
+  }
+}
+
+/** It may take what is kept for immediate mail. */
+function isUrgent({ message }: DeliveryJob): boolean {
+  return message.attempts === 0 && message.envelope.handling.lane === 'immediate';
+}

@@ -1,0 +1,167 @@
+/**
+ * Jobs of one lane at one destination, fair between tenants.
+ *
+ * Deficit round robin (Shreedhar and Varghese, 1995), in the form that lets a tenant go into debt, so that sizes need not
+ * be looked at before a job is taken. A job costs one for every 64 KiB that it begins, 64 at most: what tenants compete
+ * for is the time of connections, which a small message takes by its round trips, whatever its size, and a large one by
+ * its bytes. Counting messages only, a tenant of large ones would take nearly all of the time; counting bytes only, one
+ * of tiny ones would. A tenant gets its weight in each round. A step over a tenant in debt pays off at least one of what
+ * a job of its took beyond one, so taking a job takes steps in proportion to its cost: O(1).
+ * State: the tenants that have jobs here, no others. With one tenant it is a plain deque.
+ */
+import { Deque } from '../core/deque.js';
+import type { DeliveryJob } from './queued-message.js';
+
+/** Bytes of one unit of cost, and the most units of a job. */
+const UNIT = 65_536;
+const MOST_UNITS = 64;
+/** Tenants whose front job is offered in one call. */
+const OFFERS = 64;
+
+interface Flow {
+  readonly tenant: string;
+  readonly jobs: Deque<DeliveryJob>;
+  /** Units it may still take in this round; below 1: in debt. */
+  credit: number;
+}
+
+export class FairQueue {
+  length = 0;
+  private readonly weightOf: (tenant: string) => number;
+  /** The tenant whose turn it is; the only one while `others` is empty. Kept when it has no jobs, for the next one. */
+  private first: Flow;
+  private others: Deque<Flow> | null = null;
+  private byTenant: Map<string, Flow> | null = null;
+
+  constructor(tenant: string, weightOf: (tenant: string) => number) {
+    this.weightOf = weightOf;
+    this.first = { tenant, jobs: new Deque(), credit: 0 };
+  }
+
+  push(job: DeliveryJob): void {
+    this.length++;
+    this.flowOf(job).jobs.push(job);
+  }
+
+  /** In front of its tenant's. */
+  unshift(job: DeliveryJob): void {
+    this.length++;
+    this.flowOf(job).jobs.unshift(job);
+  }
+
+  /**
+   * The job whose turn it is. `admits` is asked with the front job of each tenant in turn, of 64 in one call; calls after
+   * it go on with the next tenants. Who is refused stays and keeps its credit.
+   */
+  take(admits: ((job: DeliveryJob) => boolean) | undefined): DeliveryJob | undefined {
+    if (this.others === null) {
+      const { jobs } = this.first;
+      const job = jobs.first;
+      if (job === undefined || (admits !== undefined && !admits(job))) return undefined;
+      this.length--;
+      return jobs.shift();
+    }
+    for (let offers = Math.min(OFFERS, this.others.length + 1); offers > 0; offers--) {
+      const flow = this.solvent();
+      const job = flow.jobs.first!;
+      if (admits === undefined || admits(job)) {
+        flow.jobs.shift();
+        this.length--;
+        flow.credit -= unitsOf(job);
+        if (flow.jobs.length === 0) this.leave();
+        return job;
+      }
+      this.rotate();
+    }
+    return undefined;
+  }
+
+  /** Takes out all jobs that match; the others keep their order. */
+  extract(matches: (job: DeliveryJob) => boolean): DeliveryJob[] {
+    const taken: DeliveryJob[] = [];
+    const flows = this.others === null ? [this.first] : [this.first, ...this.others];
+    for (const flow of flows)
+      for (let left = flow.jobs.length; left > 0; left--) {
+        const job = flow.jobs.shift()!;
+        if (matches(job)) taken.push(job);
+        else flow.jobs.push(job);
+      }
+    this.length -= taken.length;
+    for (let left = flows.length; left > 0 && this.others !== null; left--)
+      if (this.first.jobs.length > 0) this.rotate();
+      else this.leave();
+    return taken;
+  }
+
+  /** Jobs that go before a job by order of arrival of its tenant alone; -1 when it is not here. */
+  before(job: DeliveryJob): number {
+    for (const flow of this.others === null ? [this.first] : [this.first, ...this.others]) {
+      let place = 0;
+      for (const each of flow.jobs) {
+        if (each === job) return place;
+        place++;
+      }
+    }
+    return -1;
+  }
+
+  *[Symbol.iterator](): IterableIterator<DeliveryJob> {
+    yield* this.first.jobs;
+    if (this.others !== null) for (const flow of this.others) yield* flow.jobs;
+  }
+
+  /** Makes a tenant the first that may take; others pay off in passing. */
+  private solvent(): Flow {
+    while (this.first.credit < 1) this.rotate();
+    return this.first;
+  }
+
+  /** The first goes behind the others. */
+  private rotate(): void {
+    const others = this.others!;
+    others.push(this.first);
+    this.advance();
+  }
+
+  /** The first has no jobs any more. */
+  private leave(): void {
+    const others = this.others!;
+    this.byTenant!.delete(this.first.tenant);
+    this.advance();
+    if (others.length > 0) return;
+    this.others = null;
+    this.byTenant = null;
+    this.first.credit = 0;
+  }
+
+  private advance(): void {
+    const flow = this.others!.shift()!;
+    this.first = flow;
+    if (flow.credit < 1) flow.credit += Math.max(1, this.weightOf(flow.tenant));
+  }
+
+  private flowOf(job: DeliveryJob): Flow {
+    const { tenant } = job.message.envelope.handling;
+    const { first } = this;
+    if (first.tenant === tenant) return first;
+    if (this.others === null) {
+      if (first.jobs.length === 0) {
+        this.first = { tenant, jobs: first.jobs, credit: 0 };
+        return this.first;
+      }
+      this.others = new Deque();
+      this.byTenant = new Map([[first.tenant, first]]);
+    }
+    let flow = this.byTenant!.get(tenant);
+    if (flow === undefined) {
+      flow = { tenant, jobs: new Deque(), credit: 0 };
+      this.byTenant!.set(tenant, flow);
+      this.others.push(flow);
+    }
+    return flow;
+  }
+}
+
+function unitsOf(job: DeliveryJob): number {
+  return Math.min(MOST_UNITS, Math.floor(job.message.envelope.content.size / UNIT) + 1);
+}
