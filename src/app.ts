@@ -12,7 +12,7 @@ import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
-import { shaping } from './app-shaping.js';
+import { type OpenShaping, openShaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
@@ -73,6 +73,7 @@ export class App {
   private commands!: QueueCommands;
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
+  private shaping: OpenShaping | null = null;
   private closeRouting: () => Promise<void> = async () => {};
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
@@ -116,7 +117,8 @@ export class App {
       reloadAccounts(this.accounts, this.settings, this.log),
     ]);
     this.renewSessions();
-    return keys && certificates && accounts;
+    const shaping = this.shaping?.reload() ?? true;
+    return keys && certificates && accounts && shaping;
   }
 
   private async reloadKeys(): Promise<boolean> {
@@ -169,6 +171,7 @@ export class App {
     await this.preparation?.pool?.close();
     await this.closeRouting();
     await this.closeOrders();
+    await this.shaping?.close();
     await this.spool?.close();
   }
 
@@ -240,6 +243,7 @@ export class App {
     const kept = await openOrders(settings, this.log, clock);
     this.orders = kept.orders;
     this.closeOrders = kept.close;
+    this.shaping = await openShaping(settings, this.log, clock, this.orders, () => {});
     this.scheduler = new Scheduler({
       spool,
       clock,
@@ -272,7 +276,7 @@ export class App {
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
         suspensions: this.orders,
-        controlOf: shaping(settings, this.log, clock, this.orders, () => {}).controlOf,
+        controlOf: this.shaping.shaping.controlOf,
       },
       this.scheduler,
     );
