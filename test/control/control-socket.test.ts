@@ -43,7 +43,8 @@ const control: EngineControl = Object.assign(new FakeBrain(), {
     calls.push(`list ${after} ${limit}`);
     return [entry];
   },
-  show: async (id: string) => (id === 'F1' ? { ...entry, clientAddress: '::1', helo: 'h', recipientDetails: [] } : undefined),
+  show: async (id: string) =>
+    id === 'F1' ? { ...entry, clientAddress: '::1', helo: 'h', recipientDetails: [] } : undefined,
   retry: async (id: string) => calls.push(`retry ${id}`) + 1,
   hold: async (id: string) => Math.min(1, calls.push(`hold ${id}`)),
   release: async (id: string) => Math.min(1, calls.push(`release ${id}`)),
