@@ -1,8 +1,10 @@
 /**
  * The front of the engine built from the settings: listeners, session threads, and what their sessions ask.
  */
+import type { SessionConfig } from '../workers/session-contract.js';
 import { sessionOptions } from './app-session.js';
 import type { ListenAddress } from './config/listen-type.js';
+import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import type { DeadlineWheel } from './core/deadline-wheel.js';
@@ -16,7 +18,7 @@ import type { ConnectionCount } from './net/connection-count.js';
 import { loadDuplicator } from './net/descriptor.js';
 import { Front, type FrontHost, type FrontListener } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
-import { SessionThreads } from './net/session-threads.js';
+import { type MailClient, SessionThreads } from './net/session-threads.js';
 import type { TlsMaterial } from './net/tls/tls-material.js';
 import type { Authenticator, Mechanism } from './smtp/authentication.js';
 import type { Reply } from './smtp/replies.js';
@@ -37,8 +39,13 @@ export interface FrontParts {
   readonly intake: Intake;
   readonly authenticator: Authenticator;
   readonly sessions: () => Sessions;
-  /** The answer to an account's MAIL while it is over a limit. */
-  limitOf(account: string): Reply | null;
+  /** The answer to a client's MAIL while it, its account or its listener is over a limit. */
+  limitOf(client: MailClient): Reply | null;
+  /**
+   * What is decided of recipients that the relay policy takes, besides; null: nothing. Changes with `configure` only
+   * between null and not.
+   */
+  readonly recipientPolicy: RecipientPolicy | null;
   room(): number;
 }
 
@@ -48,32 +55,43 @@ export interface Sessions {
   readonly mechanisms: readonly Mechanism[];
 }
 
+/** Refuses a recipient, now or later; null takes it. */
+export type RecipientPolicy = FrontHost['admitRecipient'];
+
 /** What sessions of each listener are told. */
-export function sessionConfig(settings: Settings, { material, mechanisms }: Sessions) {
+export function sessionConfig(
+  settings: Settings,
+  { material, mechanisms }: Sessions,
+  askRecipients: boolean,
+): SessionConfig {
+  const names = listenerNames(settings.listen);
   return {
-    listeners: settings.listen.map((listener) => ({
+    listeners: settings.listen.map((listener, index) => ({
+      name: names[index]!,
       trusted: sessionOptions(settings, true, listener, material !== null, mechanisms),
       untrusted: sessionOptions(settings, false, listener, material !== null, mechanisms),
     })),
     tls: material,
     handshakeTimeout: settings.tlsHandshakeTimeout,
     relayDomains: settings.relayDomains,
+    askRecipients,
   };
 }
 
 /** Builds the front; it does not listen yet. @throws SluiceError `cannot-listen` where an inherited socket is missing. */
 export function buildFront(parts: FrontParts): Front {
-  const { settings, clock, wheel, segments, count, admission, intake, events, authenticator } = parts;
-  const config = sessionConfig(settings, parts.sessions());
+  const { settings, clock, wheel, segments, count, admission, intake, events, authenticator, recipientPolicy } = parts;
+  const config = sessionConfig(settings, parts.sessions(), parts.recipientPolicy !== null);
   const host: FrontHost = {
-    admitMail: (account, size) => parts.limitOf(account) ?? admission.admitMail(size),
-    admitRecipient: (relays, domain) => admission.admitRecipient(relays, domain),
+    admitMail: (client, size) => parts.limitOf(client) ?? admission.admitMail(size),
+    admitRecipient: (client, address, domain) =>
+      admission.admitRecipient(client.relays, domain) ?? recipientPolicy?.(client, address, domain) ?? null,
     openBody: () => new BodyBuffer(segments),
     accept: (submitter, transaction) => intake.accept(submitter, transaction),
     authenticate: (question, address) => authenticator.answer(question, address),
     tlsFailed: (address, reason) => events.handshakeFailed(address, reason),
     proxyRefused: (address, reason) => events.proxyRefused(address, reason),
-    closed: (address) => count.leave(address),
+    closed: (address, listener) => count.leave(address, listener),
     threadLost: (reason) => events.sessionThreadLost(reason),
     room: () => parts.room(),
   };
@@ -93,7 +111,7 @@ export function buildFront(parts: FrontParts): Front {
 
 function startThreads(
   { settings, segments, log }: FrontParts,
-  config: ReturnType<typeof sessionConfig>,
+  config: SessionConfig,
   host: FrontHost,
 ): SessionThreads | null {
   if (settings.tlsThreads === 0) return null;

@@ -1,25 +1,59 @@
 /**
- * Where mail goes: all of it to the configured upstreams, or to the mail hosts of each recipient domain.
+ * Where mail goes: by the routes of the configuration file, else to the configured upstreams or, where there are none, to
+ * the mail hosts of each recipient domain.
+ *
+ * Routes, groups and tenants can be replaced while mail flows (`configure`). What is queued goes by the new ones at its
+ * next attempt; a site looks at what holds whenever it looks for its hosts.
  */
-import { networkInterfaces } from 'node:os';
-import { deliverySecurity, type SecurityHost } from './app-security.js';
-import { upstreamsOf } from './app-upstreams.js';
+import { mailHosts } from './app-mail-hosts.js';
+import { NextHops } from './app-next-hops.js';
+import type { SecurityHost } from './app-security.js';
+import { type ConfigFile, readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
+import { upstreamAddress } from './config/upstream-type.js';
 import type { Clock } from './core/clock.js';
-import { SluiceError } from './core/errors.js';
+import { messageOf, SluiceError } from './core/errors.js';
 import type { DeliveryEvents } from './delivery/delivery.js';
-import { DnsMailHostResolver } from './delivery/mail-host-resolver.js';
-import { mailSite, type Site, upstreamSite } from './delivery/site.js';
+import { formatDestination, parseDestination } from './delivery/destination.js';
+import type { EgressPool } from './delivery/egress.js';
+import { ORDERED, siteOfDestination } from './delivery/routes/route-sites.js';
+import { Routes } from './delivery/routes/routes.js';
+import type { Site } from './delivery/site.js';
 import type { Envelope, Recipient } from './message/envelope.js';
+import { Tenants } from './message/tenant.js';
+import { addressSet } from './net/address-set.js';
 import { DnsClient } from './net/dns-client.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
 import { HttpRequester } from './net/http-request.js';
-import { asciiDomain } from './smtp/address.js';
+import { domainOf } from './smtp/address.js';
+import type { Log } from './telemetry/log.js';
+
+export type RoutingTables = Pick<ConfigFile, 'route' | 'upstream' | 'tenant'>;
+
+/** What the routing is given by other parts. */
+export interface RoutingParts {
+  /** Addresses we listen on, once we do. */
+  ports(): readonly number[];
+  readonly host: SecurityHost;
+  /** A pool of egress sources; '' is what mail without one goes by. null: there is none of that name. */
+  egressPool(name: string): EgressPool | null;
+  /** What the engine itself deals with, by the name behind `local/`. */
+  local(name: string): Site | undefined;
+}
 
 export interface Routing {
   /** The key of the destination for a recipient of a message. */
   destinationOf(recipient: Recipient, envelope: Envelope): string;
   siteOf(destination: string): Site;
+  /** Those in use now. */
+  routes(): Routes;
+  tenants(): Tenants;
+  /** Takes other tables. @throws SluiceError `bad-upstream`, `bad-ca`, `bad-route`, and keeps the old. */
+  configure(tables: RoutingTables): void;
+  /** What is wrong with a target that an operator names (`upstream/NAME`, `mx`, `host/NAME:PORT`, `discard`), '' when nothing is. */
+  targetProblem(target: string): string;
+  /** The key of the destination where mail goes that an operator's order sends to such a target. `instead`: its own. */
+  redirect(target: string, instead: string, recipient: Recipient, envelope: Envelope): string;
   /** For reports; to be told with DeliveryEvents.tlsResult. */
   readonly tlsResult: DeliveryEvents['tlsResult'];
   /** Before the first delivery, when the spool's directory is there. Never rejects. */
@@ -27,70 +61,94 @@ export interface Routing {
   close(): Promise<void>;
 }
 
-/** The one destination of a relay with upstreams. */
-const UPSTREAM = 'upstream';
-
-/** In front of the domain in the destination of mail that TLS policies do not hold: it has connections of its own. */
-const TLS_OPTIONAL = 'tls-optional:';
-
 /**
- * Builds the routing. `ports`: those we listen on, once we do.
- * @throws SluiceError `bad-ca`, or `bad-upstream` where a next hop cannot be used as it is set.
+ * Builds the routing.
+ * @throws SluiceError `bad-ca`, `bad-upstream` or `bad-route` where a next hop cannot be used as it is set.
  */
-export function routing(settings: Settings, clock: Clock, ports: () => readonly number[], host: SecurityHost): Routing {
+export function routing(settings: Settings, tables: RoutingTables, clock: Clock, parts: RoutingParts): Routing {
   const dns = new DnsClient({
     clock,
     servers: settings.dnsServers.map(({ address, port }) => hostPort(address, port)),
     trusted: settings.dnssecServers.map(({ address }) => address),
   });
-  if (settings.upstream.length > 0) {
-    const lookup = new HostLookup({ clock, dns, hostsFile: '/etc/hosts', ...readSearchList() });
-    const http = new HttpRequester();
-    const site = upstreamSite(upstreamsOf(settings, http, clock), async (host) => {
-      const found = await lookup.lookup(host);
-      if (found.kind === 'failed') throw new SluiceError('upstream-unknown', found.reason, { temporary: true });
-      return found;
-    });
-    return {
-      destinationOf: () => UPSTREAM,
-      siteOf: () => site,
-      tlsResult: () => {},
-      open: async () => {},
-      close: async () => {
-        dns.close();
-        http.close();
-      },
-    };
-  }
-  const own = ownAddresses();
-  const resolver = new DnsMailHostResolver({
-    dns,
-    clock,
-    ownNames: [settings.hostname],
-    // Loopback is never somebody else's host at the real port, whoever listens there.
-    isOurselves: (address) =>
-      isLoopback(address)
-        ? settings.mxPort === SMTP_PORT || ports().includes(settings.mxPort)
-        : ports().includes(settings.mxPort) && own.has(address),
+  const lookup = new HostLookup({ clock, dns, hostsFile: '/etc/hosts', ...readSearchList() });
+  const http = new HttpRequester();
+  const hops = new NextHops(settings, http, clock, async (host) => {
+    const found = await lookup.lookup(host);
+    if (found.kind === 'failed') throw new SluiceError('upstream-unknown', found.reason, { temporary: true });
+    return found;
   });
-  const security = deliverySecurity(settings, clock, dns, host);
-  const { mxPort, mxConnections } = settings;
+  const fallback = settings.upstream.length > 0 ? 'upstream' : 'mx';
+  let mail: ReturnType<typeof mailHosts> | null = null;
+  const mailHostsNow = (): NonNullable<typeof mail> => {
+    mail ??= mailHosts(settings, clock, dns, parts.ports, parts.host);
+    return mail;
+  };
+  let tenants!: Tenants;
+  let routes!: Routes;
+  const configure = (next: RoutingTables): void => {
+    if (fallback === 'mx' || next.route.some(({ target }) => target.kind === 'mx')) mailHostsNow();
+    hops.configure(next.upstream, next.route);
+    const nextTenants = new Tenants(next.tenant, addressSet);
+    tenants = nextTenants;
+    routes = new Routes({
+      routes: next.route,
+      fallback,
+      egressOf: (tenant) => nextTenants.named(tenant)?.egress ?? '',
+      tenantsHaveEgress: next.tenant.some(({ egress }) => egress !== ''),
+      addressSet,
+    });
+  };
+  configure(tables);
   return {
-    destinationOf: ({ address }, { tlsOptional }) => {
-      const domain = asciiDomain(address.slice(address.lastIndexOf('@') + 1));
-      return tlsOptional === true ? `${TLS_OPTIONAL}${domain}` : domain;
-    },
+    destinationOf: (recipient, envelope) => routes.destinationOf(recipient, envelope),
     siteOf: (destination) =>
-      destination.startsWith(TLS_OPTIONAL)
-        ? mailSite(destination.slice(TLS_OPTIONAL.length), resolver, security.mxWithoutPolicies, mxPort, mxConnections)
-        : mailSite(destination, resolver, security.mx, mxPort, mxConnections),
-    tlsResult: security.tlsResult,
-    open: () => security.open(),
+      siteOfDestination(destination, {
+        now: () => clock.now(),
+        route: (name) => routes.named(name),
+        group: (name) => hops.group(name),
+        host: (name) => hops.host(name),
+        mx: (domain, tlsOptional) => mailHostsNow().site(domain, tlsOptional),
+        local: parts.local,
+        egressPool: parts.egressPool,
+      }),
+    routes: () => routes,
+    tenants: () => tenants,
+    configure,
+    targetProblem: (target) => targetProblem(target, hops),
+    redirect: (target, instead, recipient, envelope) => {
+      const { egress } = parseDestination(instead);
+      const [kind = '', name = ''] = splitTarget(target);
+      if (kind === 'discard') return `discard/${ORDERED}`;
+      if (kind !== 'mx')
+        return formatDestination({ kind: kind as 'upstream' | 'host', name, egress, tlsOptional: false });
+      const tlsOptional = envelope.tlsOptional === true;
+      return formatDestination({ kind, name: domainOf(recipient.address), egress, tlsOptional });
+    },
+    tlsResult: (destination, host, result) => {
+      if (mail === null) return;
+      const { kind, name, tlsOptional } = parseDestination(destination);
+      // Reports speak of domains, and of mail that their policies hold.
+      if (kind === 'mx' && !tlsOptional) mail.tlsResult(name, host, result);
+    },
+    open: async () => mail?.open(),
     close: async () => {
       dns.close();
-      await security.close();
+      http.close();
+      await mail?.close();
     },
   };
+}
+
+/** Takes routes from the configuration file anew; a mistake keeps the old ones and is logged: false. */
+export function reconfigure(route: Routing, settings: Settings, log: Pick<Log, 'error'>): boolean {
+  try {
+    route.configure(readConfigFile(settings.configFile));
+    return true;
+  } catch (error) {
+    log.error({ reason: messageOf(error) }, 'reload failed, the old routes stay in use');
+    return false;
+  }
 }
 
 /** The events, with results of TLS told to reports as well. */
@@ -110,16 +168,24 @@ export function reporting(events: DeliveryEvents, tlsResult: DeliveryEvents['tls
   };
 }
 
-const SMTP_PORT = 25;
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
+/** `upstream/ses` as its two parts. */
+function splitTarget(target: string): readonly string[] {
+  const slash = target.indexOf('/');
+  return slash < 0 ? [target] : [target.slice(0, slash), target.slice(slash + 1)];
 }
 
-function ownAddresses(): Set<string> {
-  const found = new Set<string>();
-  for (const list of Object.values(networkInterfaces())) for (const { address } of list ?? []) found.add(address);
-  return found;
+function targetProblem(target: string, hops: NextHops): string {
+  const [kind, name] = splitTarget(target);
+  if ((kind === 'mx' || kind === 'discard') && name === undefined) return '';
+  if (kind === 'upstream' && name !== undefined)
+    return hops.group(name) === undefined ? `there is no upstream group ${name}` : '';
+  if (kind === 'host' && name !== undefined) {
+    // A name with more in it than host and port would be read as parameters.
+    if (!/^[\w.:[\]-]+:\d+$/.test(name)) return 'a host is given as host/NAME:PORT';
+    const parsed = upstreamAddress().parse(`smtp://${name}`);
+    return 'value' in parsed ? '' : parsed.problem;
+  }
+  return 'allowed: upstream/NAME, mx, host/NAME:PORT or discard';
 }
 
 function hostPort(address: string, port: number): string {

@@ -34,6 +34,8 @@ export function sessionOptions(
     auth: mechanisms.length > 0 ? listener.auth : 'none',
     mechanisms,
     authWithoutTls: settings.authWithoutTls,
+    maxHold: settings.futureReleaseMax,
+    decisionTimeout: settings.decisionTimeout,
     connectTimeout: settings.connectTimeout,
     commandTimeout: settings.commandTimeout,
     idleTimeout: settings.idleTimeout,

@@ -22,22 +22,36 @@ export type UpstreamSettings = Pick<
 
 const MAX_FILE = 1024 * 1024;
 
-/** The next hops, ready to be used. @throws SluiceError `bad-upstream`: which one, what is wrong, how to mend it. */
-export function upstreamsOf(settings: UpstreamSettings, http: HttpClient, clock: Clock): Upstream[] {
-  return settings.upstream.map((address) => {
-    const credentials = credentialsOf(address, settings, http, clock);
-    const { host, port, pool, weight, messages, recipients } = address;
-    return {
-      host,
-      port,
-      pool,
-      weight,
-      maxMessages: messages,
-      maxRecipients: recipients,
-      tls: policyOf(address, credentials !== null, settings.upstreamTlsMinVersion),
-      ...(credentials === null ? {} : { credentials }),
-    };
-  });
+/**
+ * The next hops, ready to be used. `where`: what names them, for people.
+ * @throws SluiceError `bad-upstream`: which one, what is wrong, how to mend it.
+ */
+export function upstreamsOf(
+  settings: UpstreamSettings,
+  http: HttpClient,
+  clock: Clock,
+  where = 'SLUICE_UPSTREAM',
+): Upstream[] {
+  try {
+    return settings.upstream.map((address) => upstreamOf(address, settings, http, clock));
+  } catch (error) {
+    throw new SluiceError('bad-upstream', `${where}: ${messageOf(error)}`, { temporary: false, cause: error });
+  }
+}
+
+function upstreamOf(address: UpstreamAddress, settings: UpstreamSettings, http: HttpClient, clock: Clock): Upstream {
+  const credentials = credentialsOf(address, settings, http, clock);
+  const { host, port, pool, weight, messages, recipients } = address;
+  return {
+    host,
+    port,
+    pool,
+    weight,
+    maxMessages: messages,
+    maxRecipients: recipients,
+    tls: policyOf(address, credentials !== null, settings.upstreamTlsMinVersion),
+    ...(credentials === null ? {} : { credentials }),
+  };
 }
 
 function policyOf(address: UpstreamAddress, authenticates: boolean, minVersion: string): TlsPolicy {
@@ -128,5 +142,5 @@ function readFor(address: UpstreamAddress, path: string): string {
 }
 
 function bad({ host, port }: UpstreamAddress, problem: string): SluiceError {
-  return new SluiceError('bad-upstream', `SLUICE_UPSTREAM: ${host}:${port}: ${problem}`, { temporary: false });
+  return new SluiceError('bad-upstream', `${host}:${port}: ${problem}`, { temporary: false });
 }

@@ -8,12 +8,14 @@
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
+import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { reporting, routing } from './app-routing.js';
+import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { type OpenShaping, openShaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
+import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -37,7 +39,7 @@ import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
 import { QueuedMessage } from './queue/queued-message.js';
 import { Scheduler } from './queue/scheduler.js';
-import { type Reply, replies } from './smtp/replies.js';
+import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
@@ -69,12 +71,14 @@ export class App {
   private delivery!: Delivery;
   private intake!: Intake;
   private admission!: Admission;
+  private edge!: EdgeAdmission;
+  private rules!: MailRules;
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
   private shaping: OpenShaping | null = null;
-  private closeRouting: () => Promise<void> = async () => {};
+  private route!: Routing;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -83,12 +87,7 @@ export class App {
     this.events = new EngineEvents(log, systemClock);
     this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
     const room = (): number => Math.min(settings.maxConnections, this.descriptors?.clients ?? 0);
-    this.count = new ConnectionCount({
-      get total() {
-        return room();
-      },
-      perClient: settings.maxConnectionsPerClient,
-    });
+    this.count = new ConnectionCount(connectionLimits(settings, room));
     this.failure = new Promise((resolve) => {
       this.fail = resolve;
     });
@@ -109,16 +108,27 @@ export class App {
     return app;
   }
 
-  /** Reads signing keys, certificates and accounts anew. What has a mistake stays as it is and is logged: false. */
+  /** Reads signing keys, certificates, accounts and routes anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
     const [keys, certificates, accounts] = await Promise.all([
       this.reloadKeys(),
       this.certificates?.reload() ?? true,
       reloadAccounts(this.accounts, this.settings, this.log),
     ]);
+    try {
+      this.rules = this.readRules();
+    } catch {
+      // reloadAccounts has said so of the same file.
+    }
+    const routes = accounts && reconfigure(this.route, this.settings, this.log);
     this.renewSessions();
     const shaping = this.shaping?.reload() ?? true;
-    return keys && certificates && accounts && shaping;
+    return keys && certificates && routes && shaping;
+  }
+
+  private readRules(): MailRules {
+    const file = readConfigFile(this.settings.configFile);
+    return mailRules(this.settings, file, this.accounts, systemClock, this.events);
   }
 
   private async reloadKeys(): Promise<boolean> {
@@ -169,7 +179,7 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    await this.closeRouting();
+    await this.route?.close();
     await this.closeOrders();
     await this.shaping?.close();
     await this.spool?.close();
@@ -226,8 +236,13 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const route = routing(settings, clock, () => this.front?.ports ?? [], host);
-    this.closeRouting = route.close;
+    const route = routing(settings, readConfigFile(settings.configFile), clock, {
+      ports: () => this.front?.ports ?? [],
+      host,
+      egressPool: () => null,
+      local: () => undefined,
+    });
+    this.route = route;
     await route.open();
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
@@ -287,12 +302,17 @@ export class App {
       relayDomains: new Set(settings.relayDomains),
     });
     const rules = headerRules(settings);
+    this.rules = this.readRules();
+    this.edge = new EdgeAdmission(settings, this.accounts, clock, (key, reply, until) =>
+      this.front?.limit(key, reply, until),
+    );
     this.intake = new Intake({
       spool,
       clock,
       ids,
       events,
-      admitAccount: (account, recipients) => this.admitAccount(account, recipients),
+      admit: (submitter, transaction) => this.edge.admit(submitter, transaction),
+      rules: () => this.rules,
       dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({
@@ -329,8 +349,8 @@ export class App {
       intake: this.intake,
       authenticator: this.accounts,
       sessions: () => this.sessions(),
-      limitOf: (account) =>
-        account === '' ? null : (this.accounts.blockedUntil(account, systemClock.wall())?.reply ?? null),
+      limitOf: (client) => this.edge.limitOf(client),
+      recipientPolicy: null,
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -343,15 +363,7 @@ export class App {
 
   /** Connections from now on get what holds now. */
   private renewSessions(): void {
-    this.front?.configure(sessionConfig(this.settings, this.sessions()));
-  }
-
-  /** Books a message to an account; over a limit its next MAIL is refused without the message. */
-  private admitAccount(account: string, recipients: number): Reply | null {
-    const refusal = this.accounts.admit(account, recipients, systemClock.wall());
-    if (refusal === null) return null;
-    if (Number.isFinite(refusal.until)) this.front?.limit(account, refusal.reply, refusal.until);
-    return refusal.reply;
+    this.front?.configure(sessionConfig(this.settings, this.sessions(), false));
   }
 
   private failed(error: unknown): void {

@@ -2,10 +2,10 @@
  * `sluice check`: the configuration as a whole, with the files it names, before an engine runs on it.
  */
 import { readAccountFile } from './accounts/account-file.js';
+import { NextHops } from './app-next-hops.js';
 import { openCertificates } from './app-tls.js';
-import { upstreamsOf } from './app-upstreams.js';
 import { complain, EX_CONFIG, EX_OK, expectArguments, parse, print } from './cli-command.js';
-import { readConfigFile } from './config/config-file.js';
+import { type ConfigFile, parseConfigFile, readConfigFile } from './config/config-file.js';
 import { describeSettings } from './config/describe-settings.js';
 import { loadProcessSettings } from './config/load-settings.js';
 import { schema } from './config/schema.js';
@@ -29,10 +29,14 @@ export async function check(args: readonly string[]): Promise<number> {
       problems.push(messageOf(thrown));
     }
   }
+  let tables: ConfigFile = parseConfigFile('', '');
   try {
-    const { account } = readConfigFile(loaded.settings.configFile);
+    tables = readConfigFile(loaded.settings.configFile);
+    const { account, route, tenant } = tables;
     if (loaded.settings.configFile !== '')
-      complain(`the configuration file has settings for ${account.length} accounts`);
+      complain(
+        `the configuration file has settings for ${account.length} accounts, ${tenant.length} tenants and ${route.length} routes`,
+      );
   } catch (thrown) {
     problems.push(messageOf(thrown));
   }
@@ -46,7 +50,8 @@ export async function check(args: readonly string[]): Promise<number> {
     }
   }
   try {
-    upstreamsOf(loaded.settings, new HttpRequester(), systemClock);
+    const hops = new NextHops(loaded.settings, new HttpRequester(), systemClock, nobody);
+    hops.configure(tables.upstream, tables.route);
   } catch (thrown) {
     problems.push(messageOf(thrown));
   }
@@ -67,6 +72,11 @@ export async function check(args: readonly string[]): Promise<number> {
   if (problems.length > 0) return EX_CONFIG;
   complain('the configuration is good');
   return EX_OK;
+}
+
+/** Nothing is looked up for a check. */
+async function nobody(): Promise<never> {
+  throw new Error('not looked up');
 }
 
 function warn(fields: Readonly<Record<string, unknown>>, text: string): void {

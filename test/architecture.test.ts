@@ -37,12 +37,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'message/envelope',
     'message/tenant',
     'message/lane-settings',
+    'delivery/routes/route-settings',
+    'delivery/routes/text-pattern',
     'smtp/authentication',
     'accounts/account-settings',
     'accounts/canonical-text',
   ],
   // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
-  workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/account-limits'],
+  workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/limits-in-force'],
 };
 /** Types only, which leave nothing at run time: a room may name the shapes it is handed. */
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {

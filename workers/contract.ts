@@ -26,6 +26,11 @@ export interface PrepareConfig {
   readonly maxHeaderSize: number;
   /** Received fields at or above this count are a loop (RFC 5321 section 6.3). */
   readonly maxHops: number;
+  /**
+   * Names of header fields, lower case, whose first value rules look at: the first 16 of them come back with the
+   * message. None when absent.
+   */
+  readonly captured?: readonly string[];
 }
 
 /** One message to prepare. */
@@ -61,17 +66,27 @@ export interface PreparedMessage {
   readonly resumeAt: number;
   /** The header says `TLS-Required: No` (RFC 8689 section 5). */
   readonly tlsOptional?: boolean;
+  /** Values of fields that are looked at, and of those by which a submitter says how to handle it; absent: none. */
+  readonly fields?: CapturedFields;
 }
 
-/** In a packed answer: the status by its place here, with `TLS_OPTIONAL` added; `FAILED` is a message whose preparation threw. */
+/** Name in lower case -> value of the first field of that name, unfolded and trimmed, at most 256 bytes. */
+export type CapturedFields = Readonly<Record<string, string>>;
+
+/**
+ * In a packed answer: the status by its place here, with `TLS_OPTIONAL` and `HAS_FIELDS` added; `FAILED` is a message
+ * whose preparation threw.
+ */
 export const PREPARE_STATUSES: readonly PrepareStatus[] = ['ok', 'header-too-large', 'too-many-hops'];
 export const FAILED = 255;
 export const TLS_OPTIONAL = 256;
+export const HAS_FIELDS = 512;
 
 /**
  * A worker's answer to a batch: one block, because one is cheap to pass. First three 32-bit words in the machine's byte
  * order for each message (status, header bytes, resumeAt), then the headers one after the other; a failed message's
- * header is the reason as UTF-8.
+ * header is the reason as UTF-8. Where HAS_FIELDS is set, the header is followed by the captured fields: their length as
+ * a 32-bit word, low byte first and at any place, and JSON.
  */
 export type PackedAnswer = Uint8Array;
 export const WORDS_PER_MESSAGE = 3;

@@ -8,12 +8,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../src/core/clock.js';
 import { DeadlineWheel } from '../src/core/deadline-wheel.js';
-import { AccountLimits } from '../src/intake/account-limits.js';
 import { Admission } from '../src/intake/admission.js';
+import { LimitsInForce } from '../src/intake/limits-in-force.js';
 import { BodyBuffer } from '../src/memory/body-buffer.js';
 import { SegmentPool } from '../src/memory/segment-pool.js';
 import { openDescriptor } from '../src/net/adopt-socket.js';
-import { type ConnectionEnvironment, type ConnectionHost, ServerConnection } from '../src/net/server-connection.js';
+import type { ConnectionEnvironment, ConnectionHost } from '../src/net/connection-host.js';
+import { ServerConnection } from '../src/net/server-connection.js';
 import { SharedRoom } from '../src/net/shared-room.js';
 import { SecureContexts } from '../src/net/tls/secure-contexts.js';
 import { makeReply, type Reply, replies } from '../src/smtp/replies.js';
@@ -33,8 +34,9 @@ const segments = new SegmentPool(data.segments, data.owner);
 const wheel = new DeadlineWheel(() => systemClock.now());
 const connections = new Map<number, ServerConnection>();
 const idOf = new Map<ServerConnection, number>();
-const limits = new AccountLimits();
+const limits = new LimitsInForce();
 let shuttingDown = false;
+let asksRecipients = false;
 let admission: Admission;
 let environments: readonly ConnectionEnvironment[] = [];
 
@@ -53,8 +55,14 @@ function flush(): void {
 }
 
 const host: ConnectionHost = {
-  admitMail: ({ account }, _sender, size) => limits.refusal(account, Date.now()) ?? admission.admitMail(size),
-  admitRecipient: (connection, _address, domain) => admission.admitRecipient(connection.relays, domain),
+  admitMail: (connection, _sender, size) => limits.refusal(connection, Date.now()) ?? admission.admitMail(size),
+  admitRecipient(connection, address, domain, question) {
+    const { relays, account, sender } = connection;
+    const refusal = admission.admitRecipient(relays, domain);
+    if (refusal !== null || !asksRecipients) return refusal;
+    say({ kind: 'recipient', id: idOf.get(connection)!, question, address, domain, relays, account, sender });
+    return 'later';
+  },
   openBody: () => new BodyBuffer(segments),
   accept(connection, { body, ...transaction }) {
     const { segments: held, length } = body as BodyBuffer;
@@ -89,8 +97,10 @@ function configure(config: SessionConfig): void {
     relayDomains: new Set(config.relayDomains),
   });
   admission.closed = closed;
+  asksRecipients = config.askRecipients;
   const tls = config.tls === null ? null : new SecureContexts(config.tls);
-  environments = config.listeners.map(({ trusted, untrusted }) => ({
+  environments = config.listeners.map(({ name, trusted, untrusted }) => ({
+    listener: name,
     clock: systemClock,
     wheel,
     host,
@@ -132,8 +142,13 @@ function obey(message: ToThread): void {
     case 'answer':
       connections.get(message.id)?.answered(message.answer);
       break;
+    case 'decided': {
+      const { id, question, reply } = message;
+      connections.get(id)?.recipientDecided(question, reply === null ? null : replyOf(reply));
+      break;
+    }
     case 'limited':
-      limits.set(message.account, replyOf(message.reply), message.until);
+      limits.set(message.key, replyOf(message.reply), message.until);
       break;
     case 'config':
       configure(message.config);

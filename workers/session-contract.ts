@@ -2,7 +2,8 @@
  * What crosses between the main thread and a session thread: types only.
  *
  * The main thread accepts and hands connections over by descriptor; the thread carries out TLS and the whole session.
- * Back come complete transactions (content by segment numbers) and questions about credentials, out go their answers.
+ * Back come complete transactions (content by segment numbers) and questions about credentials and recipients, out go their
+ * answers.
  * Both ways what belongs to one turn is one message: an array of these.
  */
 import type { SharedSegments } from '../src/memory/segment-pool.js';
@@ -15,6 +16,8 @@ import type { CarriedCounts } from '../src/smtp/session-counts.js';
 
 /** Options of sessions of one listener. */
 export interface ListenerSessions {
+  /** What rules call it. */
+  readonly name: string;
   readonly trusted: ServerSessionOptions;
   readonly untrusted: ServerSessionOptions;
 }
@@ -28,6 +31,8 @@ export interface SessionConfig {
   readonly handshakeTimeout: number;
   /** Recipient domains taken from anyone, lower-case A-labels. */
   readonly relayDomains: readonly string[];
+  /** Ask the main thread about each recipient that the relay policy takes; else it is taken. */
+  readonly askRecipients: boolean;
 }
 
 /** Once per thread. */
@@ -72,11 +77,13 @@ export type ToThread =
   /** The answer to a message. */
   | { readonly kind: 'finish'; readonly id: number; readonly reply: ReplyParts }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: AuthAnswer }
+  /** The decision about a recipient; null takes it. */
+  | { readonly kind: 'decided'; readonly id: number; readonly question: number; readonly reply: ReplyParts | null }
   | { readonly kind: 'config'; readonly config: SessionConfig }
   /** Answer every MAIL with this reply; null: no more. */
   | { readonly kind: 'closed'; readonly reply: ReplyName | null }
-  /** An account is over one of its limits: MAIL is refused with this until then (wall clock, ms since the epoch). */
-  | { readonly kind: 'limited'; readonly account: string; readonly until: number; readonly reply: ReplyParts }
+  /** Somebody is over a limit (see LimitsInForce): MAIL is refused with this until then (wall clock, ms since the epoch). */
+  | { readonly kind: 'limited'; readonly key: string; readonly until: number; readonly reply: ReplyParts }
   /** End sessions as soon as no transaction is in the way. */
   | { readonly kind: 'shutdown' };
 
@@ -92,5 +99,16 @@ export type FromThread =
       readonly relays: boolean;
     }
   | { readonly kind: 'question'; readonly id: number; readonly question: AuthQuestion }
+  /** About a recipient; `question` numbers those of a connection. */
+  | {
+      readonly kind: 'recipient';
+      readonly id: number;
+      readonly question: number;
+      readonly address: string;
+      readonly domain: string;
+      readonly relays: boolean;
+      readonly account: string;
+      readonly sender: string;
+    }
   | { readonly kind: 'tls-failed'; readonly id: number; readonly reason: string }
   | { readonly kind: 'gone'; readonly id: number };

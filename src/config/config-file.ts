@@ -13,15 +13,20 @@ import { messageOf, SluiceError } from '../core/errors.js';
 import { accountTable } from './account-table.js';
 import { lanesTable } from './lanes-table.js';
 import { nearestName } from './nearest-name.js';
+import { routeTable } from './route-table.js';
 import { shapingTable } from './shaping-table.js';
+import { tableProblems } from './table-checks.js';
 import { tenantTable } from './tenant-table.js';
+import { upstreamTable } from './upstream-table.js';
 
 /** All tables of the file, by name. */
 const tables = {
   account: accountTable,
   lanes: lanesTable,
   shaping: shapingTable,
+  route: routeTable,
   tenant: tenantTable,
+  upstream: upstreamTable,
 };
 
 const schema = z.strictObject(tables);
@@ -45,8 +50,10 @@ export function parseConfigFile(text: string, path: string): ConfigFile {
     throw refused(path, `line ${error.line}, column ${error.column}: not TOML: ${why}`, error);
   }
   const parsed = schema.safeParse(data);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.flatMap((issue) => problemLines(issue, data));
+  const lines = parsed.success
+    ? tableProblems({ ...parsed.data, egressPools: null })
+    : parsed.error.issues.flatMap((issue) => problemLines(issue, data));
+  if (parsed.success && lines.length === 0) return parsed.data;
   const more = lines.length > MAX_SHOWN ? [`and ${lines.length - MAX_SHOWN} more`] : [];
   throw refused(path, [...lines.slice(0, MAX_SHOWN), ...more].join('; '));
 }
@@ -81,7 +88,8 @@ function problemLines(issue: z.core.$ZodIssue, data: unknown): string[] {
   }
   const given = valueAt(data, issue.path);
   if (given === undefined) return [`${where}: it is missing; ${issue.message}`];
-  return [`${where}: ${show(given)} is not allowed; ${issue.message}`];
+  const shown = issue.path.some(isSecret) ? 'the given value (not shown)' : show(given);
+  return [`${where}: ${shown} is not allowed; ${issue.message}`];
 }
 
 function place(path: readonly PropertyKey[]): string {
@@ -95,11 +103,20 @@ function place(path: readonly PropertyKey[]): string {
 
 function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
   let value = data;
-  for (const part of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[part];
+  for (const part of path) {
+    // One value may stand for a list of one.
+    if (typeof value === 'string' && part === 0) continue;
+    value = (value as Record<PropertyKey, unknown> | undefined)?.[part];
+  }
   return value;
 }
 
+/** Keys whose values may hold passwords. */
+function isSecret(key: PropertyKey): boolean {
+  return key === 'host' || key === 'hosts' || key === 'password';
+}
+
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value, (key, part: unknown) => (isSecret(key) ? '***' : part)) ?? String(value);
   return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}...` : text;
 }

@@ -31,6 +31,7 @@ export function listenProblems(
 ): string[] {
   const problems: string[] = [];
   const seen = new Set<string>();
+  const names = new Set<string>();
   const { format } = listenAddress();
   if (listen.length === 0) problems.push('SLUICE_LISTEN: no address in it; allowed: at least one');
   for (const listener of listen) {
@@ -39,6 +40,9 @@ export function listenProblems(
     if (seen.has(at) && !(listener.inherited === '' && listener.port === 0))
       problems.push(`SLUICE_LISTEN: ${at} is given twice; allowed: once`);
     seen.add(at);
+    if (listener.name !== '' && names.has(listener.name))
+      problems.push(`SLUICE_LISTEN: name=${listener.name} is given twice; allowed: once`);
+    names.add(listener.name);
     if (listener.auth === 'required' && !accounts) {
       const sources = [...ACCOUNT_SOURCES.values()].join(', ');
       problems.push(

@@ -3,14 +3,19 @@
  *
  * `scheme://address:port?parameters`, or `scheme://fd/<number or name>` for a socket inherited from systemd. The scheme
  * says what the listener is for and so what holds where no parameter says otherwise: see PRESETS.
+ * Besides: what its mail is (lane, name for rules) and how much of it there may be.
  * Contract: as value-type.ts.
  */
+import type { Lane } from '../message/envelope.js';
 import { formatHostPort } from './address-type.js';
 import { parseSmtpUrl } from './smtp-url.js';
 import type { Parsed, ValueType } from './value-type.js';
 
 const REQUIREMENTS = ['none', 'optional', 'required'] as const;
 const PROXY_VERSIONS = ['none', 'v1', 'v2'] as const;
+const LANES: readonly Lane[] = ['immediate', 'bulk'];
+const NAME = /^[a-z0-9][\w.-]{0,63}$/;
+const MAX_COUNT = 1_000_000_000;
 export type Requirement = (typeof REQUIREMENTS)[number];
 export type ListenScheme = 'smtp' | 'submission' | 'smtps';
 
@@ -29,6 +34,21 @@ export interface ListenAddress {
   readonly auth: Requirement;
   /** Version of the PROXY header that comes before everything else. */
   readonly proxy: (typeof PROXY_VERSIONS)[number];
+  /** Of its mail where nothing nearer to the message says it; null: not said here. */
+  readonly lane: Lane | null;
+  /** What rules call it, lower case; '' where none was given: see listenerNames. */
+  readonly name: string;
+  readonly limits: ListenerLimits;
+}
+
+/** How much may come by one listener, from all clients together; 0: no limit. */
+export interface ListenerLimits {
+  readonly messagesPerMinute: number;
+  readonly recipientsPerMinute: number;
+  /** At once. */
+  readonly connections: number;
+  /** New ones. */
+  readonly connectionsPerSecond: number;
 }
 
 interface Preset {
@@ -44,12 +64,21 @@ const PRESETS: Readonly<Record<ListenScheme, Preset>> = {
   smtps: { port: 465, tls: 'implicit', auth: 'required' },
 };
 const PORTS = Object.fromEntries(Object.entries(PRESETS).map(([scheme, { port }]) => [scheme, port]));
-const PARAMETERS = ['auth', 'tls', 'proxy'] as const;
+/** Parameters that are limits, and where their values go. */
+const LIMITS: ReadonlyArray<readonly [string, keyof ListenerLimits]> = [
+  ['messages_per_minute', 'messagesPerMinute'],
+  ['recipients_per_minute', 'recipientsPerMinute'],
+  ['connections', 'connections'],
+  ['connections_per_second', 'connectionsPerSecond'],
+];
+const PARAMETERS = ['auth', 'tls', 'proxy', 'lane', 'name', ...LIMITS.map(([name]) => name)];
 
 /** How a listener is given: `smtp://`, `submission://` or `smtps://`. */
 export function listenAddress(): ValueType<ListenAddress> {
   return {
-    allowed: 'smtp://, submission:// or smtps:// with address:port or fd/name, and ?auth=, tls=, proxy=',
+    allowed:
+      'smtp://, submission:// or smtps:// with address:port or fd/name, and ?auth=, tls=, proxy=, lane=, name=, ' +
+      `${LIMITS.map(([limit]) => `${limit}=`).join(', ')}`,
     unit: '',
     parse: parseListener,
     format: formatListener,
@@ -73,6 +102,19 @@ function parseListener(text: string): Parsed<ListenAddress> {
   if (tls === null) return wrong('tls', REQUIREMENTS);
   if (scheme === 'smtps' && query.has('tls') && tls !== 'required')
     return { problem: `smtps:// begins with TLS, so tls=${tls} cannot be: use smtp:// or leave it away` };
+  const lane = oneOf<Lane | ''>(query, 'lane', LANES, '');
+  if (lane === null) return wrong('lane', LANES);
+  const name = query.get('name')?.toLowerCase() ?? '';
+  if (query.getAll('name').length > 1 || (query.has('name') && !NAME.test(name)))
+    return { problem: 'name is not one word of letters, digits and . _ -, at most 64' };
+  const limits = { messagesPerMinute: 0, recipientsPerMinute: 0, connections: 0, connectionsPerSecond: 0 };
+  for (const [limit, key] of LIMITS) {
+    const given = query.getAll(limit);
+    if (given.length === 0) continue;
+    const value = given.length === 1 && /^\d{1,10}$/.test(given[0]!) ? Number(given[0]) : -1;
+    if (value < 0 || value > MAX_COUNT) return { problem: `${limit} is not a whole number up to ${MAX_COUNT}` };
+    limits[key] = value;
+  }
   return {
     value: {
       scheme,
@@ -80,6 +122,9 @@ function parseListener(text: string): Parsed<ListenAddress> {
       tls: scheme === 'smtps' ? 'implicit' : tls,
       auth,
       proxy,
+      lane: lane === '' ? null : lane,
+      name,
+      limits,
     },
   };
 }
@@ -102,5 +147,8 @@ function formatListener(value: ListenAddress): string {
   if (value.auth !== preset.auth) query.set('auth', value.auth);
   if (value.tls !== preset.tls) query.set('tls', value.tls);
   if (value.proxy !== 'none') query.set('proxy', value.proxy);
+  if (value.lane !== null) query.set('lane', value.lane);
+  if (value.name !== '') query.set('name', value.name);
+  for (const [limit, key] of LIMITS) if (value.limits[key] !== 0) query.set(limit, String(value.limits[key]));
   return `${value.scheme}://${at}${query.size === 0 ? '' : `?${query}`}`;
 }

@@ -7,11 +7,13 @@
 import { accountSettings, authFailureSettings, configFileSettings, oauthSettings } from './auth-settings.js';
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
+import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
 import { upstreamSettings } from './upstream-settings.js';
+import { verifySettings } from './verify-settings.js';
 
 /** All settings, by their name in `Settings`. */
 export const schema = {
@@ -23,11 +25,13 @@ export const schema = {
   ...oauthSettings,
   ...configFileSettings,
   ...limitsSettings,
+  ...edgeSettings,
   ...timesSettings,
   ...storageSettings,
   ...deliverySettings,
   ...securitySettings,
   ...upstreamSettings,
+  ...verifySettings,
   ...retrySettings,
   ...rewritingSettings,
   ...operationSettings,

@@ -1,5 +1,6 @@
 /**
- * What tables of the configuration file have in common: unknown keys named with those allowed, names given once.
+ * What tables of the configuration file have in common: unknown keys named with those allowed, names given once, one
+ * value or a list of them.
  */
 import { z } from 'zod';
 
@@ -28,4 +29,9 @@ export function once(table: string) {
         });
     });
   };
+}
+
+/** A list that may be given as one value alone; not given, undefined. */
+export function oneOrList<T extends z.ZodType>(list: T) {
+  return z.preprocess((given) => (typeof given === 'string' ? [given] : given), list.optional());
 }

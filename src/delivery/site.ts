@@ -39,6 +39,12 @@ export interface SiteHost {
   readonly quota?: number;
 }
 
+/**
+ * Which of several hosts is taken: `balance`: the one that is expected to be done first, about equal ones by weight;
+ * `nearest`: the same among the nearest that work; `preference`: the first that works (RFC 5321 section 5.1).
+ */
+export type HostOrder = 'balance' | 'nearest' | 'preference';
+
 /** What a host is shown of us, and where a token comes from. */
 export interface HostCredentials {
   readonly sasl: ClientCredentials;
@@ -52,8 +58,7 @@ export type SiteHosts =
   | {
       readonly kind: 'hosts';
       readonly hosts: readonly SiteHost[];
-      /** `balance`: by weight; `preference`: the first that works. */
-      readonly order: 'balance' | 'preference';
+      readonly order: HostOrder;
       /** Most connections in all. */
       readonly limit: number;
       /** Engine clock ms until which this holds. */
@@ -97,8 +102,12 @@ export interface Upstream {
 /** Addresses of a host name or literal, best first; throws what `MailHostResolver` would report as failed. */
 export type LookUpAddresses = (host: string) => Promise<{ addresses: readonly string[]; expires: number }>;
 
-/** All mail to the configured upstreams. An upstream whose name does not resolve now is left out; none left is temporary. */
-export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddresses): Site {
+/** A group of configured upstreams. One whose name does not resolve now is left out; none left is temporary. */
+export function upstreamSite(
+  upstreams: readonly Upstream[],
+  lookUp: LookUpAddresses,
+  order: HostOrder = 'balance',
+): Site {
   return {
     async resolve() {
       const hosts: SiteHost[] = [];
@@ -118,7 +127,7 @@ export function upstreamSite(upstreams: readonly Upstream[], lookUp: LookUpAddre
       }
       if (hosts.length === 0) return { kind: 'failed', temporary: true, enhanced: '4.4.3', reason };
       const limit = upstreams.reduce((sum, upstream) => sum + upstream.pool, 0);
-      return { kind: 'hosts', hosts, order: 'balance', limit, expires };
+      return { kind: 'hosts', hosts, order, limit, expires };
     },
   };
 }

@@ -49,6 +49,10 @@ export class StandingOrders implements SuspensionCheck {
     this.options = options;
   }
 
+  get size(): number {
+    return this.suspended.size;
+  }
+
   /** Takes up what was kept; what is over or malformed is left out. */
   restore(kept: unknown): void {
     const { suspensions, reroutes } = (kept ?? {}) as Partial<Record<keyof KeptOrders, unknown>>;

@@ -1,9 +1,10 @@
 /**
  * From a message and what the next hop can do to the commands of a transaction, or to the reason why the message must
- * not be sent there as it is (RFC 6152, RFC 3030, RFC 6531, RFC 1870, RFC 8689): never silently broken.
+ * not be sent there as it is (RFC 6152, RFC 3030, RFC 6531, RFC 1870, RFC 8689, RFC 2852): never silently broken.
  */
 import { domainToASCII } from 'node:url';
-import type { ContentFacts, Envelope } from '../message/envelope.js';
+import { systemClock } from '../core/clock.js';
+import type { ContentFacts, DeliverBy, Envelope } from '../message/envelope.js';
 import { NOTIFY_DELAY, NOTIFY_FAILURE, NOTIFY_NEVER, NOTIFY_SUCCESS, type Recipient } from '../message/envelope.js';
 import type { Capabilities } from '../smtp/capabilities.js';
 import type { TransactionPlan } from '../smtp/client-host.js';
@@ -28,7 +29,8 @@ const NON_ASCII = /[^\x00-\x7f]/;
 
 /**
  * Plans a transaction for some recipients. `content`: facts of what would be sent (of the downgraded form once there is
- * one). `headerAscii`: undefined until it was looked at. `sender`: the reverse-path to send with.
+ * one). `headerAscii`: undefined until it was looked at. `sender`: the reverse-path to send with. `now`: the engine's clock,
+ * asked where a message has a deadline.
  */
 export function planTransaction(
   envelope: Envelope,
@@ -38,7 +40,11 @@ export function planTransaction(
   headerAscii: boolean | undefined,
   hop: HopSecurity,
   sender = envelope.sender,
+  now: () => number = systemClock.now,
 ): PlanStep {
+  const { deliverBy } = envelope.handling;
+  const time = deliverBy === null ? '' : deliverByParameter(deliverBy, capabilities, now());
+  if (typeof time !== 'string') return { kind: 'refused', refusal: time };
   const unsafe = envelope.requireTls ? requireTlsRefusal(capabilities, hop) : null;
   if (unsafe !== null) return { kind: 'refused', refusal: unsafe };
   if (capabilities.maxSize > 0 && content.size > capabilities.maxSize)
@@ -74,9 +80,35 @@ export function planTransaction(
   }
   if (envelope.requireTls) mail += ' REQUIRETLS';
   if (capabilities.mtPriority && envelope.priority !== 0) mail += ` MT-PRIORITY=${envelope.priority}`;
+  mail += time;
   const rcpts = recipients.map((index, i) => rcptCommand(envelope.recipients[index]!, addresses[i]!, capabilities));
   const unstuffed = content.form === 'wire' ? content.size - content.dotLines : content.size;
   return { kind: 'plan', plan: { mail, rcpts, utf8, transfer: binary ? 'bdat' : 'data', size: unstuffed } };
+}
+
+/** Furthest that BY can say, s: nine digits. */
+const MAX_DELIVER_BY = 999_999_999;
+
+/**
+ * What is left of the time a message has, for the next hop (RFC 2852 section 4.1). With mode R a message does not go to a
+ * host that does not know DELIVERBY, or that wants more time than is left; with mode N it goes without.
+ */
+function deliverByParameter({ at, mode, trace }: DeliverBy, hop: Capabilities, now: number): string | PlanRefusal {
+  const left = Math.max(-MAX_DELIVER_BY, Math.min(MAX_DELIVER_BY, Math.floor((at - now) / 1000)));
+  if (mode === 'R') {
+    if (left <= 0) return { enhanced: '5.4.7', reason: 'the time within which it was to be delivered is over' };
+    if (!hop.deliverBy)
+      return {
+        enhanced: '5.3.3',
+        reason: 'it is to be delivered by a time or returned, and the next hop knows no DELIVERBY',
+      };
+    if (left < hop.minDeliverBy)
+      return {
+        enhanced: '5.4.7',
+        reason: `${left} s are left for its delivery, and the next hop wants ${hop.minDeliverBy}`,
+      };
+  }
+  return hop.deliverBy ? ` BY=${left};${mode}${trace ? 'T' : ''}` : '';
 }
 
 /** A host without SMTPUTF8 still gets mail for an internationalized domain, by its A-labels, when the local part is ASCII. */

@@ -323,6 +323,7 @@ function fromOf(source: EgressSource, target: string): DialFrom {
   return { address: target.includes(':') ? source.address6 : source.address4, proxy: source.proxy };
 }
 
-function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {
+/** How a session with a host is opened under a policy. */
+export function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {
   return { tls: mode === 'none' ? 'none' : implicit ? 'implicit' : mode, credentials: host.credentials?.sasl ?? null };
 }

@@ -33,7 +33,10 @@ export class DsnNotifier implements Notifier {
 
   async notify(message: QueuedMessage, notices: readonly Notice[], retryUntil: number): Promise<void> {
     const { envelope } = message;
-    const wanted = notices.filter(({ recipient, kind }) => shouldNotify(envelope.recipients[recipient]!, kind));
+    const { deliverBy } = envelope.handling;
+    const wanted = notices.filter(({ recipient, kind }) =>
+      shouldNotify(envelope.recipients[recipient]!, kind, deliverBy),
+    );
     if (wanted.length === 0 || envelope.sender === '') return;
     const { clock, ids, hostname, spool } = this.options;
     const wall = clock.wall();
@@ -49,6 +52,7 @@ export class DsnNotifier implements Notifier {
       queueId: formatQueueId(message.id),
       arrivedAt: envelope.receivedAt + shift,
       now: wall,
+      deliverBy: deliverBy === null ? 0 : deliverBy.at + shift,
       retryUntil: retryUntil + shift,
       recipients: wanted.map(({ recipient, kind, outcome }) => ({
         address: envelope.recipients[recipient]!.address,

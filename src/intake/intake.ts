@@ -11,10 +11,11 @@ import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
 import type { BodyBuffer } from '../memory/body-buffer.js';
-import { type Envelope, PLAIN_HANDLING } from '../message/envelope.js';
+import type { Envelope, Recipient } from '../message/envelope.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { NewMessage, Spool, StoredContent } from '../spool/spool.js';
+import type { MessageHandling } from './handling.js';
 
 /** Where a message comes from and where the answer goes; a server connection is one. */
 export interface Submitter {
@@ -22,6 +23,8 @@ export interface Submitter {
   readonly port: number;
   /** May relay: its mail is treated as submitted (RFC 6409). */
   readonly relays: boolean;
+  /** Name of the listener it came by, '' for mail of our own. */
+  readonly listener: string;
   finish(reply: Reply): void;
 }
 
@@ -33,6 +36,22 @@ export type PrepareBatch = (requests: readonly PrepareRequest[]) => Promise<read
 export interface IntakeEvents {
   accepted(envelope: Envelope): void;
   refused(submitter: Submitter, sender: string, reply: Reply, reason: string): void;
+  /** A recipient was taken and will get nothing, on purpose. */
+  dropped(envelope: Envelope, recipient: Recipient, reason: string): void;
+}
+
+export interface IntakeRules {
+  readonly handling: MessageHandling;
+  /** null: every message is taken as it is. */
+  readonly edge: IntakeEdge | null;
+}
+
+/** What is decided of a message when all of it is known, before it is made durable. */
+export interface IntakeEdge {
+  /** Why the message is not taken now, as the client is told; null: it is. Books it where there is something to book. */
+  refusal(envelope: Envelope): Reply | null;
+  /** Why a recipient is answered 250 and gets nothing; null: it gets the message. */
+  dropReason(envelope: Envelope, recipient: Recipient): string | null;
 }
 
 export interface IntakeOptions {
@@ -40,12 +59,14 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly ids: QueueIdSource;
   readonly events: IntakeEvents;
-  /** Books a message to an account; a reply when it is over one of its limits. */
-  admitAccount(account: string, recipients: number): Reply | null;
+  /** Books a message to its client, listener and account; a reply when one of them is over a limit. */
+  admit(submitter: Submitter, transaction: Transaction): Reply | null;
   /** The key an account's mail is signed with, '' for that of the author's domain. */
   dkimKeyOf(account: string): string;
   /** Rewrites the reverse-path, as the rules say. */
   rewriteSender(sender: string): string;
+  /** What holds for the messages of a turn; replaced as a whole on reload. */
+  rules(): IntakeRules;
   /** How messages are prepared: replaced as a whole on reload. */
   preparation(): { readonly inline: PrepareInline | null; readonly batch: PrepareBatch };
   /** Durable and answered: to be delivered. */
@@ -88,11 +109,11 @@ export class Intake {
     const id = ids.next(wall);
     const body = transaction.body as BodyBuffer;
     const { recipients, content, account } = transaction;
-    const refusal = account === '' ? null : this.options.admitAccount(account, recipients.length);
+    const refusal = this.options.admit(submitter, transaction);
     if (refusal !== null) {
       // Not within the call: the session is still feeding.
       this.inFlight++;
-      setImmediate(() => this.refuseBody(submitter, transaction.sender, body, refusal, `limit of account ${account}`));
+      setImmediate(() => this.refuseBody(submitter, transaction.sender, body, refusal, refusal.text));
       return;
     }
     const request: PrepareRequest = {
@@ -150,6 +171,7 @@ export class Intake {
 
   private store(batch: readonly Incoming[], prepared: readonly (PreparedMessage | SluiceError)[]): void {
     const small: Prepared[] = [];
+    const { handling, edge } = this.options.rules();
     for (let i = 0; i < batch.length; i++) {
       const incoming = batch[i]!;
       const result = prepared[i]!;
@@ -159,12 +181,36 @@ export class Intake {
         const reply = result.status === 'too-many-hops' ? replies.tooManyHops : replies.headerTooLarge;
         this.refuse(incoming, reply, result.status);
       } else {
-        const one = { incoming, message: this.messageOf(incoming, result) };
-        if (incoming.body.length > LARGE) void this.commit([one]);
-        else small.push(one);
+        let message: NewMessage | null = this.messageOf(incoming, result, handling);
+        if (edge !== null) message = this.passEdge(edge, incoming, message);
+        if (message === null) continue;
+        if (incoming.body.length > LARGE) void this.commit([{ incoming, message }]);
+        else small.push({ incoming, message });
       }
     }
     if (small.length > 0) void this.commit(small);
+  }
+
+  /** The message as it is stored; null: it is not, and was answered. */
+  private passEdge(edge: IntakeEdge, incoming: Incoming, message: NewMessage): NewMessage | null {
+    const { events } = this.options;
+    const { envelope } = message;
+    const refusal = edge.refusal(envelope);
+    if (refusal !== null) {
+      this.refuse(incoming, refusal, refusal.text);
+      return null;
+    }
+    const recipients = envelope.recipients.filter((recipient) => {
+      const reason = edge.dropReason(envelope, recipient);
+      if (reason !== null) events.dropped(envelope, recipient, reason);
+      return reason === null;
+    });
+    if (recipients.length === envelope.recipients.length) return message;
+    if (recipients.length > 0) return { ...message, envelope: { ...envelope, recipients } };
+    incoming.body.release();
+    incoming.submitter.finish(acceptedReply(incoming.request.id));
+    this.done(1);
+    return null;
   }
 
   /** Makes prepared messages durable, answers them, and hands them to the scheduler. */
@@ -188,9 +234,9 @@ export class Intake {
     this.done(batch.length);
   }
 
-  private messageOf(incoming: Incoming, prepared: PreparedMessage): NewMessage {
+  private messageOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): NewMessage {
     return {
-      envelope: this.envelopeOf(incoming, prepared),
+      envelope: this.envelopeOf(incoming, prepared, handling),
       header: prepared.header,
       body: incoming.body,
       bodyFrom: prepared.resumeAt,
@@ -198,8 +244,9 @@ export class Intake {
     };
   }
 
-  private envelopeOf(incoming: Incoming, prepared: PreparedMessage): Envelope {
-    const { transaction, request, body } = incoming;
+  private envelopeOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): Envelope {
+    const { transaction, request, body, submitter } = incoming;
+    const now = this.options.clock.now();
     return {
       id: incoming.id,
       sender: this.options.rewriteSender(transaction.sender),
@@ -213,8 +260,8 @@ export class Intake {
       // Of the two wishes the stricter counts (RFC 8689 section 4.1).
       ...(prepared.tlsOptional === true && !transaction.requireTls ? { tlsOptional: true } : {}),
       account: transaction.account,
-      handling: PLAIN_HANDLING,
-      receivedAt: this.options.clock.now(),
+      handling: handling.of(submitter, transaction, prepared.fields, now),
+      receivedAt: now,
       origin: request.origin,
       content: { ...transaction.content, size: prepared.header.length + body.length - prepared.resumeAt },
     };

@@ -31,6 +31,7 @@ export function submitLocally(intake: Pick<Intake, 'accept'>, segments: SegmentP
         address: '',
         port: 0,
         relays: true,
+        listener: '',
         finish: (reply) => (reply.code < 300 ? resolve() : reject(notSubmitted(`${reply.code} ${reply.text}`))),
       },
       {
@@ -46,6 +47,8 @@ export function submitLocally(intake: Pick<Intake, 'accept'>, segments: SegmentP
         tls: '',
         account: '',
         requireTls: false,
+        holdFor: 0,
+        deliverBy: null,
         content: {
           size: content.length,
           form: 'wire',

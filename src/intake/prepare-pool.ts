@@ -14,7 +14,9 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import {
+  type CapturedFields,
   FAILED,
+  HAS_FIELDS,
   type PackedAnswer,
   PREPARE_STATUSES,
   type PrepareConfig,
@@ -256,12 +258,20 @@ function unpack(answer: PackedAnswer, count: number): PrepareResult[] {
   const results: PrepareResult[] = [];
   let at = words.byteLength;
   for (let i = 0; i < words.length; i += WORDS_PER_MESSAGE) {
+    const word = words[i]!;
     const header = bytes.subarray(at, at + words[i + 1]!);
     at += header.length;
-    const status = PREPARE_STATUSES[words[i]! & ~TLS_OPTIONAL];
-    const tlsOptional = (words[i]! & TLS_OPTIONAL) !== 0;
-    if (words[i] === FAILED || status === undefined) results.push(failed(header.toString()));
-    else results.push({ status, header, resumeAt: words[i + 2]!, tlsOptional });
+    const resumeAt = words[i + 2]!;
+    const status = PREPARE_STATUSES[word & ~(TLS_OPTIONAL | HAS_FIELDS)];
+    const tlsOptional = (word & TLS_OPTIONAL) !== 0;
+    if (word === FAILED || status === undefined) results.push(failed(header.toString()));
+    else if ((word & HAS_FIELDS) === 0) results.push({ status, header, resumeAt, tlsOptional });
+    else {
+      const end = at + 4 + bytes.readUInt32LE(at);
+      const fields = JSON.parse(bytes.toString('utf8', at + 4, end)) as CapturedFields;
+      at = end;
+      results.push({ status, header, resumeAt, tlsOptional, fields });
+    }
   }
   return results;
 }

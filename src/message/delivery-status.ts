@@ -28,6 +28,7 @@ import { natureOf } from './downgrade-encoding.js';
 import {
   type BodyType,
   type ContentFacts,
+  type DeliverBy,
   NOTIFY_DELAY,
   NOTIFY_FAILURE,
   NOTIFY_NEVER,
@@ -68,6 +69,8 @@ export interface DeliveryStatusInput {
   /** Wall clock, ms: arrival of the original, and now. */
   readonly arrivedAt: number;
   readonly now: number;
+  /** By when it was to be delivered (DELIVERBY), wall clock, ms; 0 or absent: nothing was said. */
+  readonly deliverBy?: number;
   /** When delayed mail will be given up, wall clock ms; 0 when unknown. */
   readonly retryUntil: number;
   readonly recipients: readonly ReportedRecipient[];
@@ -92,7 +95,11 @@ export interface DeliveryStatusMessage {
 export const DEFAULT_MAX_RETURNED = 65_536;
 
 /** Whether a recipient's sender is to be told (RFC 3461 section 4.1). Without NOTIFY: of failures and delays. */
-export function shouldNotify(recipient: Pick<Recipient, 'notify'>, kind: NotificationKind): boolean {
+export function shouldNotify(
+  recipient: Pick<Recipient, 'notify'>,
+  kind: NotificationKind,
+  deliverBy: DeliverBy | null = null,
+): boolean {
   const { notify } = recipient;
   if ((notify & NOTIFY_NEVER) !== 0) return false;
   switch (kind) {
@@ -101,8 +108,10 @@ export function shouldNotify(recipient: Pick<Recipient, 'notify'>, kind: Notific
       return notify === 0 || (notify & NOTIFY_FAILURE) !== 0;
     case 'delayed':
       return notify === 0 || (notify & NOTIFY_DELAY) !== 0;
-    case 'delivered':
     case 'relayed':
+      // RFC 2852 section 4.1: also told of where the time is not passed on, or a trace was asked for.
+      return (notify & NOTIFY_SUCCESS) !== 0 || deliverBy?.mode === 'N' || deliverBy?.trace === true;
+    case 'delivered':
       return (notify & NOTIFY_SUCCESS) !== 0;
   }
 }
@@ -224,6 +233,9 @@ function statusFields(input: DeliveryStatusInput, international: boolean): strin
   text += field('Reporting-MTA', `dns; ${oneLine(input.hostname, false)}`);
   text += field('X-Sluice-Queue-Id', oneLine(input.queueId, false));
   text += field('Arrival-Date', mailDate(input.arrivedAt));
+  // RFC 2852 section 5.
+  if (input.deliverBy !== undefined && input.deliverBy !== 0)
+    text += field('Deliver-By-Date', mailDate(input.deliverBy));
   for (const recipient of input.recipients) {
     const { kind } = recipient;
     text += '\r\n';

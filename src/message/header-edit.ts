@@ -4,6 +4,7 @@
  * Untouched entries are copied byte for byte; a message nothing applies to is found out without making anything.
  */
 import { replaceDomains } from './address-domains.js';
+import { HANDLING_FIELDS } from './captured-fields.js';
 import { type HeaderRules, rewrittenDomain } from './header-rules.js';
 import { FieldName, type HeaderScan } from './header-scan.js';
 
@@ -23,7 +24,7 @@ export class HeaderEditor {
   private readonly replacement: (domain: string) => string | undefined;
 
   constructor(rules: HeaderRules) {
-    this.removes = rules.remove.map((name) => new FieldName(name));
+    this.removes = [...HANDLING_FIELDS, ...rules.remove].map((name) => new FieldName(name));
     this.submissionRemoves = [...this.removes, ...SUBMISSION_REMOVES.map((name) => new FieldName(name))];
     this.replaces = rules.replace.map(({ name, value }) => ({
       name: new FieldName(name),

@@ -7,7 +7,14 @@
  * what its beginning is replaced. New fields go on top: signatures, Received, then others. While nothing in the header
  * itself changes, the whole original content stays as it is behind them.
  */
-import type { PrepareConfig, PreparedMessage, PrepareRequest, PrepareStatus } from '../../workers/contract.js';
+import type {
+  CapturedFields,
+  PrepareConfig,
+  PreparedMessage,
+  PrepareRequest,
+  PrepareStatus,
+} from '../../workers/contract.js';
+import { FieldCapture } from './captured-fields.js';
 import type { ContentMemory } from './content-memory.js';
 import { DkimSigner, type SignerOptions } from './dkim/signer.js';
 import { HeaderEditor } from './header-edit.js';
@@ -41,6 +48,7 @@ export function createPreparer(config: PrepareConfig, signing: SignerOptions = {
   const hostname = headerSafeName(config.hostname);
   const editor = new HeaderEditor(rules);
   const signer = new DkimSigner(config.keys, signing);
+  const capture = new FieldCapture(config.captured ?? []);
   const named = (fields: readonly string[], name: FieldName) =>
     fields.some((field) => field.toLowerCase() === name.lower);
   const addedNames = rules.add.map(({ name }) => name);
@@ -72,6 +80,7 @@ export function createPreparer(config: PrepareConfig, signing: SignerOptions = {
       }
       if (hops >= maxHops) return refused('too-many-hops');
 
+      const captured = capture.capture(original, request.submission);
       const changed = editor.edit(original, request.submission);
       let fields = receivedField(hostname, request.id, request.origin, request.forRecipient, request.date);
       if (request.submission) {
@@ -88,12 +97,22 @@ export function createPreparer(config: PrepareConfig, signing: SignerOptions = {
         const seconds = Math.floor(request.date / 1000);
         fields = signer.sign(request.dkimKey, headers, memory, request, original.bodyStart, unstuff, seconds) + fields;
       }
-      if (changed === undefined)
-        return { status: 'ok', header: Buffer.from(fields, 'latin1'), resumeAt: 0, tlsOptional };
+      if (changed === undefined) return answer(Buffer.from(fields, 'latin1'), 0, tlsOptional, captured);
       const header = Buffer.allocUnsafe(fields.length + changed.length);
       header.write(fields, 0, 'latin1');
       header.set(changed, fields.length);
-      return { status: 'ok', header, resumeAt: original.headerEnd, tlsOptional };
+      return answer(header, original.headerEnd, tlsOptional, captured);
     },
   };
+}
+
+function answer(
+  header: Uint8Array,
+  resumeAt: number,
+  tlsOptional: boolean,
+  fields: CapturedFields | undefined,
+): PreparedMessage {
+  return fields === undefined
+    ? { status: 'ok', header, resumeAt, tlsOptional }
+    : { status: 'ok', header, resumeAt, tlsOptional, fields };
 }

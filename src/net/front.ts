@@ -9,15 +9,16 @@ import type net from 'node:net';
 import type { ListenerSessions, ReplyName, SessionConfig } from '../../workers/session-contract.js';
 import type { Clock } from '../core/clock.js';
 import type { DeadlineWheel } from '../core/deadline-wheel.js';
-import type { Reply } from '../smtp/replies.js';
+import { type Reply, replies } from '../smtp/replies.js';
 import type { BodySink } from '../smtp/server-host.js';
 import { plainAddress } from './address-set.js';
 import { type Accepted, descriptorOf, type Take } from './adopt-socket.js';
 import type { ConnectionCount } from './connection-count.js';
+import type { ConnectionEnvironment, ConnectionHost } from './connection-host.js';
 import { type ListenAt, Listener } from './listener.js';
 import { awaitProxyHeader } from './proxied-connection.js';
-import { type ConnectionEnvironment, type ConnectionHost, ServerConnection } from './server-connection.js';
-import type { SessionThreads, SessionThreadsHost } from './session-threads.js';
+import { ServerConnection } from './server-connection.js';
+import type { MailClient, SessionThreads, SessionThreadsHost } from './session-threads.js';
 import { SecureContexts } from './tls/secure-contexts.js';
 
 /** One listener as the front needs it. */
@@ -33,8 +34,7 @@ export interface FrontListener {
 
 /** What sessions ask, wherever they run. */
 export interface FrontHost extends SessionThreadsHost {
-  admitMail(account: string, declaredSize: number): Reply | null;
-  admitRecipient(relays: boolean, domain: string): Reply | null;
+  admitMail(client: MailClient, declaredSize: number): Reply | null;
   openBody(): BodySink | null;
   /** A connection to a listener for balancers was not taken. */
   proxyRefused(address: string, reason: string): void;
@@ -106,9 +106,9 @@ export class Front {
     this.options.threads?.refuseMail(reply);
   }
 
-  /** An account's MAIL on other threads is refused until then, wall clock, ms since the epoch. */
-  limit(account: string, reply: Reply, until: number): void {
-    this.options.threads?.limit(account, reply, until);
+  /** MAIL on other threads of who has this key is refused until then, wall clock, ms since the epoch. */
+  limit(key: string, reply: Reply, until: number): void {
+    this.options.threads?.limit(key, reply, until);
   }
 
   /** Accepts no more and ends sessions as soon as no transaction is in the way. */
@@ -129,7 +129,8 @@ export class Front {
     const { clock, wheel, threads } = this.options;
     const tls = config.tls === null ? null : new SecureContexts(config.tls);
     const host = this.connectionHost();
-    this.environments = config.listeners.map(({ trusted, untrusted }: ListenerSessions, sessions) => ({
+    this.environments = config.listeners.map(({ name, trusted, untrusted }: ListenerSessions, sessions) => ({
+      listener: name,
       clock,
       wheel,
       host,
@@ -146,8 +147,16 @@ export class Front {
   private connectionHost(): ConnectionHost {
     const { host, count } = this.options;
     return {
-      admitMail: (connection, _sender, size) => host.admitMail(connection.account, size),
-      admitRecipient: (connection, _address, domain) => host.admitRecipient(connection.relays, domain),
+      admitMail: (connection, _sender, size) => host.admitMail(connection, size),
+      admitRecipient: (connection, address, domain, question) => {
+        const decision = host.admitRecipient(connection, address, domain);
+        if (!(decision instanceof Promise)) return decision;
+        decision.then(
+          (refusal) => connection.recipientDecided(question, refusal),
+          () => connection.recipientDecided(question, replies.notDecided),
+        );
+        return 'later';
+      },
       openBody: () => host.openBody(),
       accept: (connection, transaction) => host.accept(connection, transaction),
       authenticate: (connection, question) =>
@@ -155,7 +164,7 @@ export class Front {
       tlsFailed: (connection, reason) => host.tlsFailed(connection.address, reason),
       closed: (connection) => {
         this.connections.delete(connection);
-        count.leave(connection.address);
+        count.leave(connection.address, connection.listener);
       },
     };
   }
@@ -173,18 +182,16 @@ export class Front {
       accepted.discard();
       return;
     }
-    if (!count.enter(client)) {
-      this.refuse(listener, accepted);
-      return;
-    }
-    if (proxy === 'none') this.begin(listener, { ...accepted, address: client, early: null });
+    const refusal = count.enter(client, proxy === 'none' ? this.nameOf(listener) : '', this.options.clock.now());
+    if (refusal !== null) this.refuse(listener, accepted, refusal);
+    else if (proxy === 'none') this.begin(listener, { ...accepted, address: client, early: null });
     else this.arrivedByProxy(listener, proxy, accepted, client);
   }
 
   private arrivedByProxy(listener: number, version: 'v1' | 'v2', accepted: Accepted, balancer: string): void {
     const { count, host, listeners, proxyTimeout } = this.options;
     awaitProxyHeader(accepted, version, proxyTimeout, (outcome) => {
-      count.leave(balancer);
+      count.leave(balancer, '');
       if ('reason' in outcome) {
         host.proxyRefused(balancer, outcome.reason);
         return;
@@ -200,15 +207,24 @@ export class Front {
         open: (take) => read(take, !listeners[listener]!.implicitTls),
         discard: () => void socket.destroy(),
       };
-      if (count.enter(address)) this.begin(listener, arrival);
-      else this.refuse(listener, arrival);
+      const refusal = count.enter(address, this.nameOf(listener), this.options.clock.now());
+      if (refusal === null) this.begin(listener, arrival);
+      else this.refuse(listener, arrival, refusal);
     });
   }
 
   /** One too many. Where TLS comes first nothing can be said to it. */
-  private refuse(listener: number, arrival: Pick<Arrival, 'open' | 'discard'>): void {
+  private refuse(listener: number, arrival: Pick<Arrival, 'open' | 'discard'>, reply: Reply): void {
     if (this.options.listeners[listener]!.implicitTls) arrival.discard();
-    else this.options.count.refuse(arrival.open(() => true));
+    else
+      this.options.count.refuse(
+        arrival.open(() => true),
+        reply,
+      );
+  }
+
+  private nameOf(listener: number): string {
+    return this.environments[this.options.listeners[listener]!.sessions]!.listener;
   }
 
   /** A counted connection gets its session. */

@@ -10,56 +10,15 @@
  */
 import type net from 'node:net';
 import type tls from 'node:tls';
-import type { Clock } from '../core/clock.js';
-import type { Deadlined, DeadlineWheel } from '../core/deadline-wheel.js';
+import type { Deadlined } from '../core/deadline-wheel.js';
 import type { AuthAnswer, AuthQuestion } from '../smtp/authentication.js';
 import type { Reply } from '../smtp/replies.js';
 import type { BodySink, ServerHost, TlsFacts, Transaction } from '../smtp/server-host.js';
-import type { ServerSessionOptions } from '../smtp/server-options.js';
 import { ServerSession } from '../smtp/server-session.js';
 import type { CarriedCounts } from '../smtp/session-counts.js';
 import type { Take } from './adopt-socket.js';
-import { beginServerTls, handshakeFailure, type ServerTls } from './tls/server-tls.js';
-
-/** Policy and intake, as a connection needs them. */
-export interface ConnectionHost {
-  admitMail(connection: ServerConnection, sender: string, declaredSize: number): Reply | null;
-  admitRecipient(connection: ServerConnection, address: string, domain: string): Reply | null;
-  openBody(): BodySink | null;
-  /** The transaction is complete; answered by `connection.finish`. */
-  accept(connection: ServerConnection, transaction: Transaction): void;
-  /** Answered by `connection.answered`. */
-  authenticate(connection: ServerConnection, question: AuthQuestion): void;
-  tlsFailed(connection: ServerConnection, reason: string): void;
-  closed(connection: ServerConnection): void;
-}
-
-export interface ConnectionEnvironment {
-  readonly clock: Clock;
-  readonly wheel: DeadlineWheel;
-  readonly host: ConnectionHost;
-  readonly trusted: ServerSessionOptions;
-  readonly untrusted: ServerSessionOptions;
-  /** null: no TLS here. */
-  readonly tls: ServerTls | null;
-  /** Longest handshake, ms. */
-  readonly handshakeTimeout: number;
-  /** Takes the socket to another thread after STARTTLS; false: not now, it stays here. */
-  handOver?(connection: ServerConnection, socket: net.Socket): boolean;
-}
-
-/** Who the client is. */
-export interface ConnectionOrigin {
-  readonly address: string;
-  readonly port: number;
-  /** Its network may relay anywhere. */
-  readonly relays: boolean;
-  /** Counts of the session on another thread that this one goes on for. */
-  readonly carried?: CarriedCounts;
-}
-
-/** How a connection begins. */
-export type Beginning = 'clear' | 'implicit-tls' | 'behind-starttls';
+import type { Beginning, ConnectionEnvironment, ConnectionOrigin } from './connection-host.js';
+import { beginServerTls, handshakeFailure } from './tls/server-tls.js';
 
 /** How long a closing connection may take to send its last bytes, ms. */
 const LINGER = 5000;
@@ -122,6 +81,15 @@ export class ServerConnection implements ServerHost, Deadlined {
     return this.origin.port;
   }
 
+  get listener(): string {
+    return this.environment.listener;
+  }
+
+  /** Reverse-path of its open transaction, '' when there is none. */
+  get sender(): string {
+    return this.session?.sender ?? '';
+  }
+
   /** May relay anywhere: by its network, its account or its certificate. */
   get relays(): boolean {
     return this.origin.relays || this.session?.trusted === true;
@@ -147,7 +115,7 @@ export class ServerConnection implements ServerHost, Deadlined {
       this.destroy();
       return;
     }
-    this.turn((session) => session.timeout(now));
+    this.resumed((session) => session.timeout(now));
     if (!this.gone) this.environment.wheel.add(this);
   }
 
@@ -159,6 +127,11 @@ export class ServerConnection implements ServerHost, Deadlined {
   /** The answer to a question about credentials. */
   answered(answer: AuthAnswer): void {
     this.resumed((session, now) => session.answered(answer, now));
+  }
+
+  /** The decision about a recipient; does nothing when it comes too late. */
+  recipientDecided(question: number, refusal: Reply | null): void {
+    this.resumed((session, now) => session.recipientDecided(question, refusal, now));
   }
 
   /** The engine is going down: 421 as soon as no transaction is in the way. */
@@ -185,8 +158,8 @@ export class ServerConnection implements ServerHost, Deadlined {
     return this.environment.host.admitMail(this, sender, declaredSize);
   }
 
-  admitRecipient(address: string, domain: string): Reply | null {
-    return this.environment.host.admitRecipient(this, address, domain);
+  admitRecipient(address: string, domain: string, question: number): Reply | null | 'later' {
+    return this.environment.host.admitRecipient(this, address, domain, question);
   }
 
   openBody(): BodySink | null {
@@ -302,7 +275,7 @@ export class ServerConnection implements ServerHost, Deadlined {
     this.turn((session) => {
       work(session, now);
       const { kept } = this;
-      if (kept === null || this.closing) return;
+      if (kept === null || this.closing || session.waiting) return;
       this.kept = null;
       this.feed(kept, 0, kept.length);
       if (this.kept === null && !this.choked && !this.turningToTls) this.socket.resume();

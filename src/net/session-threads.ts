@@ -20,7 +20,7 @@ import { messageOf } from '../core/errors.js';
 import { BodyBuffer } from '../memory/body-buffer.js';
 import { MAIN_OWNER, type SegmentPool } from '../memory/segment-pool.js';
 import type { AuthAnswer, AuthQuestion } from '../smtp/authentication.js';
-import type { Reply } from '../smtp/replies.js';
+import { type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { Duplicator } from './descriptor.js';
 import { SharedRoom } from './shared-room.js';
@@ -30,15 +30,34 @@ export interface RemoteSubmitter {
   readonly address: string;
   readonly port: number;
   readonly relays: boolean;
+  readonly listener: string;
   finish(reply: Reply): void;
 }
 
+/** The client of a transaction, as policy judges it; a server connection is one. */
+export interface MailClient {
+  readonly address: string;
+  /** May relay: by its network, its account or its certificate. */
+  readonly relays: boolean;
+  /** '' for none. */
+  readonly account: string;
+  /** Name of the listener. */
+  readonly listener: string;
+  /** Reverse-path of the open transaction, '' before there is one. */
+  readonly sender: string;
+}
+
 export interface SessionThreadsHost {
+  /**
+   * Policy for a recipient; `domain` as in ServerHost. null takes it. A promise is waited for up to the session's
+   * `decisionTimeout`; one that rejects is a 451.
+   */
+  admitRecipient(client: MailClient, address: string, domain: string): Reply | null | Promise<Reply | null>;
   accept(submitter: RemoteSubmitter, transaction: Transaction): void;
   authenticate(question: AuthQuestion, address: string): Promise<AuthAnswer>;
   tlsFailed(address: string, reason: string): void;
   /** A connection is over: count it out. */
-  closed(address: string): void;
+  closed(address: string, listener: string): void;
   threadLost(reason: string): void;
   /** Bytes of mail that the spool has room for. */
   room(): number;
@@ -68,6 +87,7 @@ const HEALTHY = 30_000;
 interface Held {
   readonly address: string;
   readonly port: number;
+  readonly listener: string;
   /** To be closed when the thread ends before it took it; -1 once it did. */
   descriptor: number;
 }
@@ -121,9 +141,9 @@ export class SessionThreads {
     for (const thread of this.threads) thread.say({ kind: 'closed', reply: this.closed });
   }
 
-  /** An account's MAIL is refused until then, wall clock, ms since the epoch. */
-  limit(account: string, reply: Reply, until: number): void {
-    for (const thread of this.threads) thread.say({ kind: 'limited', account, reply: partsOf(reply), until });
+  /** MAIL of who has this key in LimitsInForce is refused until then, wall clock, ms since the epoch. */
+  limit(key: string, reply: Reply, until: number): void {
+    for (const thread of this.threads) thread.say({ kind: 'limited', key, reply: partsOf(reply), until });
   }
 
   /** Sessions end as soon as no transaction is in the way. */
@@ -179,8 +199,9 @@ class SessionThread {
   }
 
   take(connection: HandedConnection): void {
-    const { id, address, port, descriptor } = connection;
-    this.held.set(id, { address, port, descriptor });
+    const { id, address, port, descriptor, sessions } = connection;
+    const listener = this.currentConfig().listeners[sessions]!.name;
+    this.held.set(id, { address, port, listener, descriptor });
     this.say({ kind: 'connection', connection });
   }
 
@@ -243,6 +264,7 @@ class SessionThread {
           address: held.address,
           port: held.port,
           relays,
+          listener: held.listener,
           finish: (reply) => this.say({ kind: 'finish', id, reply: partsOf(reply) }),
         };
         host.accept(submitter, { ...transaction, body });
@@ -253,12 +275,20 @@ class SessionThread {
           .authenticate(message.question, held.address)
           .then((answer) => this.say({ kind: 'answer', id: message.id, answer }));
         break;
+      case 'recipient': {
+        const { id, question, address, domain, relays, account, sender } = message;
+        const client: MailClient = { address: held.address, listener: held.listener, relays, account, sender };
+        const say = (refusal: Reply | null): void =>
+          this.say({ kind: 'decided', id, question, reply: refusal === null ? null : partsOf(refusal) });
+        Promise.resolve(host.admitRecipient(client, address, domain)).then(say, () => say(replies.notDecided));
+        break;
+      }
       case 'tls-failed':
         host.tlsFailed(held.address, message.reason);
         break;
       case 'gone':
         this.held.delete(message.id);
-        host.closed(held.address);
+        host.closed(held.address, held.listener);
         break;
     }
   }
@@ -268,9 +298,9 @@ class SessionThread {
     this.running = false;
     this.worker = null;
     this.outbox = [];
-    for (const { address, descriptor } of this.held.values()) {
+    for (const { address, listener, descriptor } of this.held.values()) {
       if (descriptor >= 0) duplicator.close(descriptor);
-      host.closed(address);
+      host.closed(address, listener);
     }
     this.held.clear();
     segments.reclaim(this.owner);

@@ -22,6 +22,9 @@ export interface Capabilities {
   readonly mechanisms: readonly string[];
   /** REQUIRETLS (RFC 8689); only what is said under TLS counts. */
   readonly requireTls: boolean;
+  /** DELIVERBY (RFC 2852) was offered; `minDeliverBy`: least time it takes with mode R, s, 0 when not named. */
+  readonly deliverBy: boolean;
+  readonly minDeliverBy: number;
 }
 
 /** A host that knows only HELO. */
@@ -60,6 +63,8 @@ export function parseCapabilities(lines: readonly string[]): Capabilities {
     startTls: keywords.has('STARTTLS'),
     mechanisms: [...mechanisms],
     requireTls: keywords.has('REQUIRETLS'),
+    deliverBy: keywords.has('DELIVERBY'),
+    minDeliverBy: count(keywords.get('DELIVERBY')?.[0]),
   };
 }
 

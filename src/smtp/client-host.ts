@@ -16,6 +16,8 @@ export interface TransactionPlan {
   readonly transfer: 'data' | 'bdat';
   /** Bytes that BDAT announces; not used with DATA. */
   readonly size: number;
+  /** Only ask: recipients are named, nothing is sent, and their replies are the verdicts. */
+  readonly probe?: boolean;
 }
 
 /** The stage whose reply decided a recipient. */

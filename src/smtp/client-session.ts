@@ -144,7 +144,9 @@ export class ClientSession {
     }
     let group = reset ? `RSET\r\n${plan.mail}\r\n` : `${plan.mail}\r\n`;
     for (const rcpt of plan.rcpts) group += `${rcpt}\r\n`;
-    if (plan.transfer === 'data') {
+    if (plan.probe === true) {
+      this.host.send(group, plan.utf8);
+    } else if (plan.transfer === 'data') {
       this.host.send(`${group}DATA\r\n`, plan.utf8);
     } else {
       this.host.send(`${group}BDAT ${plan.size} LAST\r\n`, plan.utf8);
@@ -243,12 +245,17 @@ export class ClientSession {
     const plan = this.plan!;
     const index = this.nextRcpt++;
     if (reply.code === 250 || reply.code === 251 || reply.code === 252) {
-      if (this.verdicts[index] === undefined) this.accepted++;
+      if (plan.probe === true) this.verdicts[index] ??= { stage: 'rcpt', reply };
+      else if (this.verdicts[index] === undefined) this.accepted++;
     } else {
       this.verdicts[index] ??= { stage: 'rcpt', reply };
       if (reply.code === 421) return this.finishOver();
     }
     const more = this.nextRcpt < plan.rcpts.length;
+    if (!more && plan.probe === true) {
+      this.needsReset = true;
+      return this.finish();
+    }
     if (this.capabilities.pipelining) {
       if (more) return true;
       this.phase = plan.transfer === 'data' ? 'data' : 'content';

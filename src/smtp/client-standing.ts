@@ -40,12 +40,12 @@ export class ClientStanding {
     this.restState = this.atRest();
   }
 
-  /** EHLO or HELO; the answer to it. */
-  hello(name: string, extended: boolean): Reply {
+  /** EHLO or HELO; the answer to it. `now`: engine time, ms. */
+  hello(name: string, extended: boolean, now: number): Reply {
     this.helo = name;
     this.extended = extended;
     this.restState = this.atRest();
-    return extended ? this.offer.ehlo : preparedReplies(this.options).helo;
+    return extended ? this.offer.ehlo(now) : preparedReplies(this.options).helo;
   }
 
   /** TLS has begun. */
@@ -120,6 +120,11 @@ export class ClientStanding {
     }
     const hidden = this.tls === null && this.options.mechanisms.find((mechanism) => mechanism === wanted);
     return hidden && needsTls(this.options, hidden) ? replies.authNeedsTls : replies.unknownMechanism;
+  }
+
+  /** Why the client may not have mail held: RFC 4865 is for submission. */
+  holdRefusal(holdUntil: number): Reply | null {
+    return holdUntil === 0 || this.options.relayClient || this.trusted ? null : replies.authFirst;
   }
 
   /** Why the account may not send as `sender`. */

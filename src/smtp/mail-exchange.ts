@@ -3,6 +3,7 @@
  * RFC 3030). It decides what is in order (`state`) and gives a finished transaction to its owner, the session, which has
  * the stream: who gets the bytes, what is sent, when the connection ends.
  */
+import type { Recipient } from '../message/envelope.js';
 import { ChunkReceiver, parseBdat } from './chunk-receiver.js';
 import type { ClientStanding } from './client-standing.js';
 import { type ContentReceiver, overrunLimit } from './content-receiver.js';
@@ -29,6 +30,9 @@ export interface StreamOwner {
   /** The bytes that follow are content: they go to `receive`, until `contentEnds`. */
   contentBegins(): void;
   contentEnds(): void;
+  /** Nothing is consumed until the recipient is decided. */
+  awaitDecision(): void;
+  decisionCame(): void;
   /** A transaction is finished. */
   deliver(transaction: Transaction): void;
 }
@@ -45,6 +49,9 @@ export class MailExchange {
   /** The BDAT chunk being received. */
   private chunk: ChunkReceiver | null = null;
   private chunkSince = 0;
+  /** The recipient that the host has yet to decide about, and the number of the question. */
+  private undecided: Recipient | null = null;
+  private question = 0;
 
   constructor(
     owner: StreamOwner,
@@ -61,6 +68,11 @@ export class MailExchange {
     this.state = standing.restState;
   }
 
+  /** Reverse-path of the open transaction, '' when there is none. */
+  get sender(): string {
+    return this.transaction?.mail.sender ?? '';
+  }
+
   get open(): boolean {
     return this.transaction !== null;
   }
@@ -69,6 +81,7 @@ export class MailExchange {
   forget(): void {
     this.transaction?.release();
     this.transaction = null;
+    this.undecided = null;
     this.state = this.standing.restState;
   }
 
@@ -117,12 +130,15 @@ export class MailExchange {
     if (exhausted !== null) return owner.end(exhausted);
     const text = argumentText(bytes, start, end, ascii);
     if (typeof text !== 'string') return text;
-    const mail = parseMail(text, standing.extended, standing.offer.mailParameters);
+    const mail = parseMail(text, standing.extended, standing.offer, owner.now);
     if (isReply(mail)) return mail;
     if (maxMessageSize !== 0 && mail.declaredSize > maxMessageSize) {
       return owner.answer(preparedReplies(this.options).messageTooLarge);
     }
-    const refusal = standing.senderRefusal(mail.sender) ?? this.host.admitMail(mail.sender, mail.declaredSize);
+    const refusal =
+      standing.senderRefusal(mail.sender) ??
+      standing.holdRefusal(mail.holdUntil) ??
+      this.host.admitMail(mail.sender, mail.declaredSize);
     if (refusal !== null) return owner.answer(refusal);
     this.transaction = new OpenTransaction(mail);
     this.state = STATE_MAIL;
@@ -141,12 +157,30 @@ export class MailExchange {
     const rcpt = parseRcpt(text, this.standing.extended, mail.smtpUtf8);
     if (isReply(rcpt)) return rcpt;
     const { address, domain, notify, originalRecipient } = rcpt;
-    const refusal = this.host.admitRecipient(address, domain);
-    if (refusal !== null) return owner.answer(refusal);
-    recipients.push({ address, notify, originalRecipient });
+    const recipient = { address, notify, originalRecipient };
+    const decision = this.host.admitRecipient(address, domain, ++this.question);
+    if (decision !== 'later') return this.answerRecipient(recipient, decision);
+    this.undecided = recipient;
+    owner.awaitDecision();
+    return null;
+  }
+
+  /** The decision about a recipient. False: it is not the one that is waited for. `question` 0: whichever is. */
+  decided(question: number, refusal: Reply | null): boolean {
+    const { undecided } = this;
+    if (undecided === null || (question !== this.question && question !== 0)) return false;
+    this.undecided = null;
+    this.owner.decisionCame();
+    this.answerRecipient(undecided, refusal);
+    return true;
+  }
+
+  private answerRecipient(recipient: Recipient, refusal: Reply | null): null {
+    if (refusal !== null) return this.owner.answer(refusal);
+    this.transaction!.recipients.push(recipient);
     this.counts.progress();
     this.state = STATE_RCPT;
-    return owner.onSimple(replies.recipientOk);
+    return this.owner.onSimple(replies.recipientOk);
   }
 
   data(): Reply | null {
@@ -218,7 +252,7 @@ export class MailExchange {
       this.owner.answer(refusal);
       return;
     }
-    const finished = this.transaction!.handOver(content, this.standing);
+    const finished = this.transaction!.handOver(content, this.standing, this.owner.now);
     this.forget();
     this.owner.deliver(finished);
   }

@@ -5,26 +5,31 @@
  * for each (see `preparedReplies`).
  */
 import type { Mechanism } from './authentication.js';
-import { MAIL_AUTH, MAIL_REQUIRETLS } from './parameters.js';
+import { MAIL_AUTH, MAIL_HOLD, MAIL_REQUIRETLS, type MailTerms } from './parameters.js';
 import { makeMultilineReply, type Reply } from './replies.js';
 import type { TlsFacts } from './server-host.js';
 import type { ServerSessionOptions } from './server-options.js';
+import { futureReleaseValue } from './time-parameters.js';
 
 export const OFFER_TLS = 1;
 /** TLS with data to bind a SCRAM dialogue to. */
 export const OFFER_BINDING = 2;
 /** TLS with a verified client certificate. */
 export const OFFER_CERTIFICATE = 4;
+/** Its certificate lets it relay. */
+export const OFFER_RELAY = 8;
 /** All situations are below this. */
-export const OFFER_LIMIT = 8;
+export const OFFER_LIMIT = 16;
+
+/** How long an answer to EHLO that has a date in it is used, ms: the date is never later than it may be. */
+const DATE_STEP = 60_000;
 
 /** All that depends on the situation. */
-export interface Offer {
-  readonly ehlo: Reply;
+export interface Offer extends MailTerms {
+  /** The answer to EHLO. `now`: engine time, ms. */
+  ehlo(now: number): Reply;
   /** In the order they are listed; empty: no AUTH here. */
   readonly mechanisms: readonly Mechanism[];
-  /** MAIL_* bits. */
-  readonly mailParameters: number;
   /** Longest line with its CRLF, a command or one of an AUTH dialogue. */
   readonly maxLine: number;
   /** Nothing but EHLO, NOOP, RSET, STARTTLS and QUIT is in order (RFC 3207 section 4). */
@@ -39,6 +44,7 @@ export function situationOf(options: ServerSessionOptions, tls: TlsFacts | null)
   if (tls === null) return 0;
   let situation = OFFER_TLS;
   if (tls.clientCertificate !== null) situation |= OFFER_CERTIFICATE;
+  if (tls.mayRelay) situation |= OFFER_RELAY;
   const binds = options.auth !== 'none' && options.mechanisms.includes('SCRAM-SHA-256-PLUS');
   if (binds && tls.channelBinding() !== null) situation |= OFFER_BINDING;
   return situation;
@@ -54,13 +60,37 @@ export function makeOffer(options: ServerSessionOptions, situation: number): Off
   if (secured) keywords.push('REQUIRETLS');
   else if (offersStartTls(options)) keywords.push('STARTTLS');
   if (auth) keywords.push(`AUTH ${mechanisms.join(' ')}`);
+  // Offered to who may submit or may yet prove that it may; taken from the former only.
+  const holds = options.maxHold > 0 && (options.relayClient || auth || (situation & OFFER_RELAY) !== 0);
   return {
-    ehlo: makeMultilineReply(250, [options.hostname, ...keywords]),
+    ehlo: holds ? datedEhlo(options, keywords) : constantEhlo([options.hostname, ...keywords]),
     mechanisms,
-    mailParameters: (auth ? MAIL_AUTH : 0) | (secured ? MAIL_REQUIRETLS : 0),
+    mailParameters: (auth ? MAIL_AUTH : 0) | (secured ? MAIL_REQUIRETLS : 0) | (holds ? MAIL_HOLD : 0),
+    maxHold: options.maxHold,
+    minDeliverBy: options.minDeliverBy,
     // Tokens are long, and clients send them with the command.
     maxLine: auth ? Math.max(options.maxCommandLine, options.maxAuthLine) : options.maxCommandLine,
     tlsFirst,
+  };
+}
+
+function constantEhlo(lines: readonly string[]): Offer['ehlo'] {
+  const reply = makeMultilineReply(250, lines);
+  return () => reply;
+}
+
+/** FUTURERELEASE names a date (RFC 4865 section 3), so that the answer is made anew now and then. */
+function datedEhlo({ hostname, maxHold }: ServerSessionOptions, keywords: readonly string[]): Offer['ehlo'] {
+  let reply: Reply | null = null;
+  let madeAt = 0;
+  return (now) => {
+    const step = Math.floor(now / DATE_STEP);
+    if (reply === null || step !== madeAt) {
+      madeAt = step;
+      const value = futureReleaseValue(maxHold, step * DATE_STEP);
+      reply = makeMultilineReply(250, [hostname, ...keywords, `FUTURERELEASE ${value}`]);
+    }
+    return reply;
   };
 }
 
@@ -98,6 +128,7 @@ function capabilities(options: ServerSessionOptions): string[] {
     'BINARYMIME',
     'DSN',
     'MT-PRIORITY',
+    `DELIVERBY ${options.minDeliverBy}`,
     `LIMITS ${limits.join(' ')}`,
   ];
 }

@@ -6,8 +6,9 @@ import type { Recipient } from '../message/envelope.js';
 import type { ClientStanding } from './client-standing.js';
 import { ContentReceiver } from './content-receiver.js';
 import type { MailArguments } from './parameters.js';
-import type { BodySink, ServerHost, Transaction } from './server-host.js';
+import type { BodySink, DeliverWithin, ServerHost, Transaction } from './server-host.js';
 import type { ServerSessionOptions } from './server-options.js';
+import type { DeliverByTime } from './time-parameters.js';
 
 export class OpenTransaction {
   readonly mail: MailArguments;
@@ -36,9 +37,9 @@ export class OpenTransaction {
     return this.content;
   }
 
-  /** The finished transaction; the body changes hands. */
-  handOver(content: ContentReceiver, standing: ClientStanding): Transaction {
-    const { sender, bodyType, smtpUtf8, ret, envelopeId, priority, requireTls } = this.mail;
+  /** The finished transaction; the body changes hands. `now`: engine time, ms. */
+  handOver(content: ContentReceiver, standing: ClientStanding, now: number): Transaction {
+    const { sender, bodyType, smtpUtf8, ret, envelopeId, priority, requireTls, holdUntil, deliverBy } = this.mail;
     const { helo, tlsText, account } = standing;
     this.content = null;
     return {
@@ -54,6 +55,8 @@ export class OpenTransaction {
       tls: tlsText,
       account: account === null ? '' : account.name,
       requireTls,
+      holdFor: Math.max(0, holdUntil - now),
+      deliverBy: deliverBy === null ? null : remaining(deliverBy, holdUntil === 0 ? now : deliverBy.since),
       content: content.facts(),
       body: content.take(),
     };
@@ -64,4 +67,9 @@ export class OpenTransaction {
     this.content?.release();
     this.content = null;
   }
+}
+
+/** What is left at `now` of the time for delivery; that of a message that is held begins with its release. */
+function remaining({ within, since, mode, trace }: DeliverByTime, now: number): DeliverWithin {
+  return { within: within - (now - since), mode, trace };
 }

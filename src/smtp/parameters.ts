@@ -2,7 +2,8 @@
  * The arguments of MAIL and RCPT: `FROM:<path> KEYWORD=value ...`, made into what the envelope holds.
  *
  * SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461), MT-PRIORITY
- * (RFC 6710), AUTH (RFC 4954 section 5), REQUIRETLS (RFC 8689). A failure is the reply to give: 501 for what is malformed or given twice, 555 for what is not known.
+ * (RFC 6710), AUTH (RFC 4954 section 5), REQUIRETLS (RFC 8689), BY (RFC 2852), HOLDFOR and HOLDUNTIL (RFC 4865; see
+ * time-parameters.ts). A failure is the reply to give: 501 for what is malformed or given twice, 555 for what is not known.
  */
 import { isUtf8 } from 'node:buffer';
 import {
@@ -15,6 +16,13 @@ import {
 } from '../message/envelope.js';
 import { type ParsedPath, type PathKind, parsePath } from './address.js';
 import { makeReply, type Reply, replies } from './replies.js';
+import {
+  type DeliverByTime,
+  parseDeliverBy,
+  parseHoldFor,
+  parseHoldUntil,
+  type TimeLimits,
+} from './time-parameters.js';
 
 /** What MAIL says. */
 export interface MailArguments {
@@ -28,11 +36,21 @@ export interface MailArguments {
   readonly envelopeId: string;
   readonly priority: number;
   readonly requireTls: boolean;
+  /** Not to be sent before this, engine time, ms; 0: at once. */
+  readonly holdUntil: number;
+  readonly deliverBy: DeliverByTime | null;
 }
 
 /** Parameters of MAIL that are offered to some clients only, as bits. */
 export const MAIL_AUTH = 1;
 export const MAIL_REQUIRETLS = 2;
+export const MAIL_HOLD = 4;
+
+/** What can be said with MAIL in a situation. */
+export interface MailTerms extends TimeLimits {
+  /** MAIL_* bits. */
+  readonly mailParameters: number;
+}
 
 /** What RCPT says. */
 export interface RcptArguments {
@@ -60,9 +78,9 @@ export function argumentText(bytes: Buffer, start: number, end: number, ascii: b
 
 /**
  * `text`: what follows `MAIL `. `extended`: the client said EHLO, so parameters may be given (RFC 5321 4.1.1.2).
- * `offered`: MAIL_* bits.
+ * `now`: engine time, ms.
  */
-export function parseMail(text: string, extended: boolean, offered: number): MailArguments | Reply {
+export function parseMail(text: string, extended: boolean, terms: MailTerms, now: number): MailArguments | Reply {
   const path = pathAfter(text, 'from:', 'reverse');
   if (isReply(path)) return path;
   const result = {
@@ -74,26 +92,30 @@ export function parseMail(text: string, extended: boolean, offered: number): Mai
     envelopeId: '',
     priority: 0,
     requireTls: false,
+    holdUntil: 0,
+    deliverBy: null as DeliverByTime | null,
   };
   if (path.end === text.length) return path.nonAscii ? replies.senderNotAscii : result;
   const given = parametersOf(text, path.end, extended);
   if (isReply(given)) return given;
   for (const [keyword, value] of given) {
-    const valid = applyMailParameter(result, keyword, value, offered);
+    const valid = applyMailParameter(result, keyword, value, terms, now);
     if (valid === undefined) return unknownParameter(keyword);
-    if (!valid) return badParameter(keyword);
+    if (valid === false) return badParameter(keyword);
+    if (valid !== true) return valid;
   }
   if (path.nonAscii && !result.smtpUtf8) return replies.senderNotAscii;
   return result;
 }
 
-/** False: a bad value; undefined: not a parameter of MAIL. */
+/** False: a bad value; undefined: not a parameter of MAIL; or what is wrong in particular. */
 function applyMailParameter(
   result: { -readonly [K in keyof MailArguments]: MailArguments[K] },
   keyword: string,
   value: string | undefined,
-  offered: number,
-): boolean | undefined {
+  terms: MailTerms,
+  now: number,
+): boolean | undefined | Reply {
   switch (keyword) {
     case 'SIZE':
       if (value === undefined || !/^\d{1,20}$/.test(value)) return false;
@@ -123,13 +145,31 @@ function applyMailParameter(
       result.priority = Number(value);
       return true;
     case 'REQUIRETLS':
-      if ((offered & MAIL_REQUIRETLS) === 0) return undefined;
+      if ((terms.mailParameters & MAIL_REQUIRETLS) === 0) return undefined;
       result.requireTls = value === undefined;
       return result.requireTls;
     case 'AUTH':
       // Who submitted it elsewhere: taken and ignored, as RFC 4954 section 5 has it for clients that are not trusted.
-      if ((offered & MAIL_AUTH) === 0) return undefined;
+      if ((terms.mailParameters & MAIL_AUTH) === 0) return undefined;
       return value !== undefined && (value === '<>' || isXtext(value));
+    case 'BY': {
+      const deliverBy = parseDeliverBy(value ?? '', terms, now);
+      if (deliverBy === null) return false;
+      if (isReply(deliverBy)) return deliverBy;
+      result.deliverBy = deliverBy;
+      return true;
+    }
+    case 'HOLDFOR':
+    case 'HOLDUNTIL': {
+      if ((terms.mailParameters & MAIL_HOLD) === 0) return undefined;
+      if (result.holdUntil !== 0) return replies.holdTwice;
+      const parse = keyword === 'HOLDFOR' ? parseHoldFor : parseHoldUntil;
+      const until = parse(value ?? '', terms, now);
+      if (until === null) return false;
+      if (typeof until !== 'number') return until;
+      result.holdUntil = until;
+      return true;
+    }
     default:
       return undefined;
   }

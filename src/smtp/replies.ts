@@ -66,6 +66,15 @@ export function accountLimitReply(most: number, counted: string, span: string, w
   );
 }
 
+/** `who` (client, listener, tenant) has used up `most` messages, recipients or bytes in any `span`; `wait`: ms until it may send again. */
+export function limitReply(who: string, most: number, counted: string, span: string, wait: number): Reply {
+  const limit = `${most} ${counted} per ${span}`;
+  if (wait === Number.POSITIVE_INFINITY)
+    return makeReply(550, '5.5.3', `Over the limit of this ${who} by itself: ${limit}`);
+  const seconds = Math.max(1, Math.ceil(wait / 1000));
+  return makeReply(451, '4.7.1', `Limit of this ${who} is reached: ${limit}, try again in ${seconds} s`);
+}
+
 /** A message has more recipients than its account may ever send to at once. */
 export function accountRecipientsReply(most: number, span: string): Reply {
   return makeReply(550, '5.5.3', `Too many recipients: this account may send to ${most} per ${span}`);
@@ -123,6 +132,9 @@ export const replies = {
   transactionFailed: makeReply(503, '5.5.1', 'An earlier BDAT failed: send RSET'),
   binaryNeedsChunks: makeReply(503, '5.5.1', 'BODY=BINARYMIME needs BDAT (RFC 3030)'),
 
+  // Parameters
+  holdTwice: makeReply(501, '5.5.4', 'Give HOLDFOR or HOLDUNTIL, not both'),
+
   // Addresses
   notUtf8: makeReply(501, '5.5.2', 'Bytes that are not UTF-8 in an argument'),
   senderNotAscii: makeReply(553, '5.6.7', 'Sender address is not ASCII: give SMTPUTF8 with MAIL'),
@@ -130,7 +142,16 @@ export const replies = {
 
   // Policy and the state of the engine
   tooManyConnections: makeReply(421, '4.7.0', 'Too many connections, try again later'),
+  tooManyNewConnections: makeReply(421, '4.7.0', 'Too many new connections from your address, try again in a second'),
+  tooManyListenerConnections: makeReply(421, '4.7.0', 'Too many connections on this port, try again later'),
+  tooManyNewListenerConnections: makeReply(
+    421,
+    '4.7.0',
+    'Too many new connections on this port, try again in a second',
+  ),
+  recipientNotVerified: makeReply(450, '4.3.0', 'Recipient cannot be verified now, try again later'),
   relayDenied: makeReply(554, '5.7.1', 'Relaying denied: you may not send to this domain through this host'),
+  notDecided: makeReply(451, '4.4.3', 'Recipient cannot be verified now, try again later'),
   spoolFull: makeReply(452, '4.3.1', 'Spool is full, try again later'),
   spoolFailed: makeReply(451, '4.3.0', 'Spool cannot be written, try again later'),
   notPrepared: makeReply(451, '4.3.0', 'Message could not be processed, try again later'),

@@ -1,7 +1,7 @@
 /**
  * What a ServerSession asks of its surroundings. The session has no sockets, timers or policy of its own: it turns bytes
  * and a time into calls on this interface, all synchronous except the end of a message (`accept`), which is answered by
- * `ServerSession.finish`.
+ * `ServerSession.finish`, questions about credentials, and recipients that are decided later.
  */
 import type { BodyType, ContentFacts, Recipient, ReturnContent } from '../message/envelope.js';
 import type { AuthQuestion, ClientCertificate } from './authentication.js';
@@ -29,6 +29,14 @@ export interface BodySink {
   release(): void;
 }
 
+/** DELIVERBY (RFC 2852) of a finished transaction. */
+export interface DeliverWithin {
+  /** From its end, or from its release where it is held, ms; 0 or less: the time has come already (mode `N`). */
+  readonly within: number;
+  readonly mode: 'R' | 'N';
+  readonly trace: boolean;
+}
+
 /** A finished transaction. Ownership of `body` passes to the host. */
 export interface Transaction {
   readonly sender: string;
@@ -47,6 +55,9 @@ export interface Transaction {
   readonly account: string;
   /** REQUIRETLS was given with MAIL (RFC 8689). */
   readonly requireTls: boolean;
+  /** FUTURERELEASE (RFC 4865): how long to hold it from its end, ms; 0: not. Relative, as threads have clocks of their own. */
+  readonly holdFor: number;
+  readonly deliverBy: DeliverWithin | null;
   readonly content: ContentFacts;
   readonly body: BodySink;
 }
@@ -56,8 +67,13 @@ export interface ServerHost {
   send(bytes: Uint8Array): void;
   /** Admission of a new transaction; `declaredSize` from SIZE=, 0 when absent. A reply refuses it. */
   admitMail(sender: string, declaredSize: number): Reply | null;
-  /** Relay policy for one recipient: `domain` in lower-case ASCII (A-labels), '' for the bare postmaster, an address literal with its brackets. A reply refuses it. */
-  admitRecipient(address: string, domain: string): Reply | null;
+  /**
+   * Relay policy for one recipient: `domain` in lower-case ASCII (A-labels), '' for the bare postmaster, an address literal
+   * with its brackets. A reply refuses it, null takes it. `later`: the session consumes nothing until `recipientDecided`
+   * is called on it with `question`, not within this call: within a turn or after seconds. Past `decisionTimeout` the
+   * recipient is answered 451, and a decision that comes after that is for nothing.
+   */
+  admitRecipient(address: string, domain: string, question: number): Reply | null | 'later';
   /** A sink for the content, null when there is no memory (452 4.3.1). */
   openBody(): BodySink | null;
   /** The transaction is complete. The session waits (`waiting`) and consumes nothing until `finish` is called on it. */

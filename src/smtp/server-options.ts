@@ -52,6 +52,12 @@ export interface ServerSessionOptions {
   readonly maxAuthLine: number;
   /** Failed AUTH attempts on one connection, at that count it gets 421; 0: no limit. */
   readonly maxAuthFailures: number;
+  /** Longest time a message is held for clients that submit (FUTURERELEASE, RFC 4865), ms; 0: not offered. */
+  readonly maxHold: number;
+  /** Least time that DELIVERBY may give with mode R, s (RFC 2852). */
+  readonly minDeliverBy: number;
+  /** Longest wait for a decision about a recipient, ms; then it is answered 451. */
+  readonly decisionTimeout: number;
   /** From connecting to the first complete command. */
   readonly connectTimeout: number;
   /** Between commands before EHLO and inside a transaction. */
@@ -82,6 +88,9 @@ export const defaultServerSessionOptions: Omit<ServerSessionOptions, 'hostname'>
   authWithoutTls: false,
   maxAuthLine: 12_288,
   maxAuthFailures: 3,
+  maxHold: 0,
+  minDeliverBy: 1,
+  decisionTimeout: 30_000,
   connectTimeout: 30_000,
   commandTimeout: 300_000,
   idleTimeout: 600_000,

@@ -3,15 +3,15 @@
  *
  * Here is the stream: modes, deadline, what is sent and when it ends. Modes: commands (CommandReceiver, verbs.ts),
  * content (MailExchange), an AUTH dialogue (AuthDialogue), waiting for the host's answer to a message or to a question
- * about credentials, TLS being begun, closed. Bytes that belong to a message are never looked at as commands, nor are
+ * about credentials or a recipient, TLS being begun, closed. Bytes that belong to a message are never looked at as commands, nor are
  * bytes that came in the clear behind STARTTLS. The session has no timers: its owner asks for `deadline` and calls
  * `timeout`. An idle session holds no buffers.
  *
  * Not re-entrant: the host does not call `feed` from inside a call of this session; `finish` may be called inside
  * `accept`, `answered` inside `authenticate`.
  */
-import { AuthDialogue } from './auth-dialogue.js';
-import type { AuthAnswer } from './authentication.js';
+import { AuthExchange, type AuthOwner } from './auth-exchange.js';
+import type { AuthAnswer, AuthQuestion } from './authentication.js';
 import { ClientStanding, isHelloName } from './client-standing.js';
 import {
   CommandReceiver,
@@ -23,8 +23,7 @@ import {
 } from './command-receiver.js';
 import { MailExchange, type StreamOwner } from './mail-exchange.js';
 import { isReply } from './parameters.js';
-import { challengeReply, type Reply, replies } from './replies.js';
-import type { SaslStep } from './sasl/mechanism.js';
+import { type Reply, replies } from './replies.js';
 import type { ServerHost, TlsFacts, Transaction } from './server-host.js';
 import { preparedReplies, type ServerSessionOptions } from './server-options.js';
 import { type CarriedCounts, SessionCounts } from './session-counts.js';
@@ -43,9 +42,11 @@ const MODE_ASKING = 4;
 /** STARTTLS was answered. */
 const MODE_TLS = 5;
 const MODE_CLOSED = 6;
+/** A recipient is with the host. */
+const MODE_DECIDING = 7;
 
-export class ServerSession implements VerbTarget, StreamOwner {
-  /** Engine time in ms at which `timeout` must be called; infinite while the host has a message or a question. */
+export class ServerSession implements VerbTarget, StreamOwner, AuthOwner {
+  /** Engine time in ms at which `timeout` must be called; infinite while the host has a message or credentials. */
   deadline: number;
   /** Engine time of the last call that had one, ms. */
   now: number;
@@ -55,8 +56,10 @@ export class ServerSession implements VerbTarget, StreamOwner {
   private readonly command = new CommandReceiver();
   private readonly standing: ClientStanding;
   private readonly counts: SessionCounts;
+  private readonly auth: AuthExchange;
   private mode = MODE_COMMAND;
-  private dialogue: AuthDialogue | null = null;
+  /** When the recipient that is with the host must be decided, engine time, ms. */
+  private decideBy = 0;
   /** Something was completed since the deadline was last set. */
   private acted = false;
   private shutdownReply: Reply | null = null;
@@ -78,6 +81,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
     this.standing = new ClientStanding(options, tls);
     this.counts = new SessionCounts(options, carried);
     this.exchange = new MailExchange(this, host, options, this.standing, this.counts);
+    this.auth = new AuthExchange(this, this.standing, this.counts);
     this.deadline = now + options.connectTimeout;
   }
 
@@ -86,9 +90,9 @@ export class ServerSession implements VerbTarget, StreamOwner {
     if (this.mode !== MODE_CLOSED) this.host.send(preparedReplies(this.options).greeting.bytes);
   }
 
-  /** A message or a question is with the host; nothing is consumed until `finish` or `answered`. */
+  /** The host has something to answer; nothing is consumed until `finish`, `answered` or `recipientDecided`. */
   get waiting(): boolean {
-    return this.mode === MODE_WAITING || this.mode === MODE_ASKING;
+    return this.mode === MODE_WAITING || this.mode === MODE_ASKING || this.mode === MODE_DECIDING;
   }
 
   /** Everything was said: the host was told to close, or said itself that the connection is gone. */
@@ -106,6 +110,11 @@ export class ServerSession implements VerbTarget, StreamOwner {
     return this.standing.account?.name ?? '';
   }
 
+  /** Reverse-path of the open transaction, '' when there is none. */
+  get sender(): string {
+    return this.exchange.sender;
+  }
+
   /** What a session must be given that goes on in the place of this one. */
   get carried(): CarriedCounts {
     return this.counts.carried;
@@ -113,7 +122,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
 
   /**
    * Consumes bytes `[start, end)` of `chunk` and returns how many: fewer than given only when the session now waits or is
-   * closed. The rest is fed again after `finish` or `answered`. The chunk is not kept.
+   * closed. The rest is fed again when it waits no more. The chunk is not kept.
    */
   feed(chunk: Buffer, start: number, end: number, now: number): number {
     this.now = now;
@@ -142,8 +151,15 @@ export class ServerSession implements VerbTarget, StreamOwner {
   answered(answer: AuthAnswer, now: number): void {
     if (this.mode !== MODE_ASKING) return;
     this.goOn(now);
-    this.mistake(this.takeStep(this.dialogue!.answered(answer)));
+    this.mistake(this.auth.answered(answer));
     this.endOfTurn();
+  }
+
+  /** The host's answer to `admitRecipient`, if it is still waited for. */
+  recipientDecided(question: number, refusal: Reply | null, now: number): void {
+    if (this.mode !== MODE_DECIDING) return;
+    this.now = now;
+    if (this.exchange.decided(question, refusal)) this.endOfTurn();
   }
 
   /** TLS has begun: all is forgotten but the counts. Does nothing unless STARTTLS was answered. */
@@ -158,6 +174,10 @@ export class ServerSession implements VerbTarget, StreamOwner {
   /** The deadline has come: says so, closes, gives the memory back. Does nothing before `deadline`. */
   timeout(now: number): void {
     if (this.mode === MODE_CLOSED || now < this.deadline) return;
+    if (this.mode === MODE_DECIDING) {
+      this.recipientDecided(0, replies.notDecided, now);
+      return;
+    }
     // Nothing can be said to a client in the middle of a handshake.
     if (this.mode === MODE_TLS) this.close();
     else this.end(this.mode === MODE_CONTENT ? replies.tooSlow : replies.timedOut);
@@ -175,7 +195,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
     this.mode = MODE_CLOSED;
     this.deadline = Number.POSITIVE_INFINITY;
     this.exchange.abort();
-    this.dialogue = null;
+    this.auth.abort();
     this.command.clear();
   }
 
@@ -194,7 +214,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
     this.acted = true;
     this.mistake(
       this.mode === MODE_AUTH
-        ? this.takeStep(this.dialogue!.respond(bytes, lineStart, lineEnd, length, flaws))
+        ? this.auth.respond(bytes, lineStart, lineEnd, length, flaws)
         : this.takeCommand(bytes, lineStart, lineEnd, length, flaws),
     );
     return next;
@@ -210,40 +230,12 @@ export class ServerSession implements VerbTarget, StreamOwner {
     return verb.handle(this, bytes, argumentOf(verb, bytes, start, end), end, (flaws & LINE_EIGHT_BIT) === 0);
   }
 
-  /** Does what a step of the AUTH dialogue says; returns a mistake of the client. */
-  private takeStep(step: SaslStep): Reply | null {
-    if (step.kind === 'challenge') {
-      this.mode = MODE_AUTH;
-      return this.onSimple(challengeReply(step.data));
-    }
-    if (step.kind === 'question') {
-      this.mode = MODE_ASKING;
-      this.host.authenticate(step.question);
-      return null;
-    }
-    this.mode = MODE_COMMAND;
-    this.dialogue = null;
-    if (step.kind === 'accepted') {
-      this.standing.authenticated(step.account);
-      this.exchange.forget();
-      return this.onSimple(replies.authenticated);
-    }
-    const reply = replies[step.reply];
-    const enough = step.counted ? this.counts.authFailure() : null;
-    if (enough !== null) {
-      this.host.send(reply.bytes);
-      return this.end(enough);
-    }
-    // Wrong credentials have their own count; what is malformed is a mistake like others.
-    return reply.code === 500 || reply.code === 501 ? reply : this.answer(reply);
-  }
-
   // ---- Verbs (VerbTarget)
 
   onHello(bytes: Buffer, start: number, end: number, extended: boolean): Reply | null {
     const name = bytes.toString('latin1', start, end);
     if (!isHelloName(name)) return replies.badHello;
-    const reply = this.standing.hello(name, extended);
+    const reply = this.standing.hello(name, extended, this.now);
     this.exchange.forget();
     return this.onSimple(reply);
   }
@@ -259,12 +251,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
   }
 
   onAuth(bytes: Buffer, start: number, end: number): Reply | null {
-    const refusal = this.standing.authRefusal(this.exchange.state);
-    if (refusal !== null) return refusal;
-    const dialogue = AuthDialogue.open(bytes.toString('latin1', start, end), this.standing);
-    if (isReply(dialogue)) return dialogue;
-    this.dialogue = dialogue;
-    return this.takeStep(dialogue.begin());
+    return this.auth.begin(bytes.toString('latin1', start, end), this.exchange.state);
   }
 
   onReset(): null {
@@ -276,7 +263,7 @@ export class ServerSession implements VerbTarget, StreamOwner {
     return this.end(replies.bye);
   }
 
-  // ---- Means of verbs and transactions (StreamOwner)
+  // ---- Means of verbs and transactions (StreamOwner, AuthOwner)
 
   onSimple(reply: Reply): null {
     this.host.send(reply.bytes);
@@ -311,6 +298,29 @@ export class ServerSession implements VerbTarget, StreamOwner {
     this.acted = true;
   }
 
+  dialogueGoesOn(): void {
+    this.mode = MODE_AUTH;
+  }
+
+  ask(question: AuthQuestion): void {
+    this.mode = MODE_ASKING;
+    this.host.authenticate(question);
+  }
+
+  dialogueEnds(accepted: boolean): void {
+    this.mode = MODE_COMMAND;
+    if (accepted) this.exchange.forget();
+  }
+
+  awaitDecision(): void {
+    this.mode = MODE_DECIDING;
+    this.decideBy = this.now + this.options.decisionTimeout;
+  }
+
+  decisionCame(): void {
+    this.goOn(this.now);
+  }
+
   deliver(transaction: Transaction): void {
     this.mode = MODE_WAITING;
     this.host.accept(transaction);
@@ -340,7 +350,8 @@ export class ServerSession implements VerbTarget, StreamOwner {
 
   private restartDeadline(): void {
     const { options, now, exchange, mode } = this;
-    if (mode === MODE_CLOSED || this.waiting) this.deadline = Number.POSITIVE_INFINITY;
+    if (mode === MODE_DECIDING) this.deadline = this.decideBy;
+    else if (mode === MODE_CLOSED || this.waiting) this.deadline = Number.POSITIVE_INFINITY;
     else if (mode === MODE_CONTENT) this.deadline = exchange.contentDeadline(now, options.dataTimeout);
     else if (this.acted) {
       // An incomplete command buys no time.

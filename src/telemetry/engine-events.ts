@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import { formatQueueId, type QueueId } from '../core/queue-id.js';
 import type { Log } from './log.js';
+import { ToldLately } from './told-lately.js';
 
 interface EnvelopeLike {
   readonly id: QueueId;
@@ -47,7 +48,8 @@ type TlsResultLike =
 
 /** Refused credentials are told of once in this time for each host, ms: it is a mistake of ours, not of each message. */
 const CREDENTIALS_SILENCE = 300_000;
-const MAX_TOLD = 1000;
+/** The same for a client's wishes that cannot be followed, ms. */
+const IGNORED_SILENCE = 60_000;
 
 export class EngineEvents {
   /** Messages accepted since start, notifications of our own not counted. */
@@ -69,7 +71,10 @@ export class EngineEvents {
   /** Connections to next hops that became usable, and that did not. */
   connections = 0;
   connectionsFailed = 0;
-  private readonly credentialsTold = new Map<string, number>();
+  /** Recipients that were taken and get nothing. */
+  droppedCount = 0;
+  private readonly credentialsTold = new ToldLately(CREDENTIALS_SILENCE);
+  private readonly ignoredTold = new ToldLately(IGNORED_SILENCE);
   private readonly log: Log;
   private readonly clock: Clock;
 
@@ -95,6 +100,22 @@ export class EngineEvents {
     reason: string,
   ): void {
     this.log.warn({ client: submitter.address, from: sender, code: reply.code, reason }, 'refused');
+  }
+
+  /** A recipient was taken and gets nothing: it is suppressed, or a rule says so. */
+  dropped(envelope: EnvelopeLike, recipient: { readonly address: string }, reason: string): void {
+    this.droppedCount++;
+    const { sender } = envelope;
+    this.log.info({ id: formatQueueId(envelope.id), from: sender, to: recipient.address, reason }, 'dropped');
+  }
+
+  /** A submitter's wish in the header that cannot be followed; told of once in a while for each client and field. */
+  fieldIgnored(client: string, field: string, value: string): void {
+    if (!this.ignoredTold.due(`${client} ${field}`, this.clock.now())) return;
+    this.log.warn(
+      { client, field, value: value.slice(0, 100) },
+      'a header field was ignored: its value is not allowed',
+    );
   }
 
   attempt(job: JobLike, outcomes: readonly OutcomeLike[], host: HostLike | null, duration: number): void {
@@ -207,11 +228,8 @@ export class EngineEvents {
   }
 
   credentialsRefused(host: HostLike, reason: string): void {
-    const now = this.clock.now();
     const address = `${host.address}:${host.port}`;
-    if (now < (this.credentialsTold.get(host.name) ?? 0)) return;
-    if (this.credentialsTold.size >= MAX_TOLD) this.credentialsTold.clear();
-    this.credentialsTold.set(host.name, now + CREDENTIALS_SILENCE);
+    if (!this.credentialsTold.due(host.name, this.clock.now())) return;
     this.log.error(
       { host: host.name, address, reason },
       'next hop does not take our credentials: mail waits until they are set right',

@@ -50,7 +50,7 @@ describe('the configuration file', () => {
         mechanisms: null,
       },
     ]);
-    expect(parse('')).toEqual({ account: [], lanes: DEFAULT_LANES, shaping: [], tenant: [] });
+    expect(parse('')).toEqual({ account: [], lanes: DEFAULT_LANES, route: [], shaping: [], tenant: [], upstream: [] });
   });
 
   const bob = '[[account]]\nname = "bob"\n';

@@ -10,10 +10,12 @@ import {
   NOTIFY_DELAY,
   NOTIFY_FAILURE,
   NOTIFY_NEVER,
+  PLAIN_HANDLING,
 } from '../../src/message/envelope.js';
 import { type Capabilities, parseCapabilities } from '../../src/smtp/capabilities.js';
 import { envelope, facts, recipient } from '../helpers/mail.js';
 
+const NOW = 1_000_000;
 const ALL = ['PIPELINING', 'SIZE 1000', '8BITMIME', 'SMTPUTF8', 'DSN', 'CHUNKING', 'BINARYMIME', 'MT-PRIORITY'];
 const host = (...lines: string[]): Capabilities => parseCapabilities(['up', ...lines]);
 
@@ -32,6 +34,8 @@ function plan(
     capabilities,
     headerAscii,
     hop,
+    message.sender,
+    () => NOW,
   );
 }
 
@@ -136,6 +140,25 @@ describe('planTransaction', () => {
     ],
   ])('%s', (_name, capabilities, more, content, expected) => {
     expect(inShort(plan(capabilities, more, content))).toBe(expected);
+  });
+
+  const by = (seconds: number, mode: 'R' | 'N', trace = false): Partial<Envelope> => ({
+    handling: { ...PLAIN_HANDLING, deliverBy: { at: NOW + seconds * 1000, mode, trace } },
+  });
+
+  it.each<[string, Capabilities, Partial<Envelope>, string]>([
+    ['what is left of it', host('DELIVERBY'), by(90.9, 'R'), `${MAIL} BY=90;R`],
+    ['with a trace', host('DELIVERBY 60'), by(90, 'R', true), `${MAIL} BY=90;RT`],
+    ['exactly what the host wants', host('DELIVERBY 90'), by(90, 'R'), `${MAIL} BY=90;R`],
+    ['less than the host wants', host('DELIVERBY 91'), by(90, 'R'), 'refused 5.4.7'],
+    ['less than the host wants, to be told of', host('DELIVERBY 91'), by(90, 'N'), `${MAIL} BY=90;N`],
+    ['less than a second', host('DELIVERBY'), by(0.9, 'R'), 'refused 5.4.7'],
+    ['nothing, to be told of', host('DELIVERBY'), by(-30, 'N', true), `${MAIL} BY=-30;NT`],
+    ['more than can be said', host('DELIVERBY'), by(2_000_000_000, 'R'), `${MAIL} BY=999999999;R`],
+    ['a host that does not know it', host(), by(90, 'R'), 'refused 5.3.3'],
+    ['a host that does not know it, to be told of', host(), by(90, 'N'), MAIL],
+  ])('says the time for delivery: %s', (_, capabilities, more, expected) => {
+    expect(inShort(plan(capabilities, more)).split(' | ')[0]).toBe(expected);
   });
 
   it('decides by the header once it was looked at', () => {

@@ -40,6 +40,7 @@ export const ALL_CAPABILITIES = [
   'CHUNKING',
   'BINARYMIME',
   'MT-PRIORITY',
+  'DELIVERBY',
 ];
 
 const USUAL: Readonly<Record<SinkMoment, string>> = {

@@ -6,14 +6,17 @@ import { systemClock } from '../../src/core/clock.js';
 import { SluiceError } from '../../src/core/errors.js';
 import { QueueIdSource } from '../../src/core/queue-id.js';
 import { Admission } from '../../src/intake/admission.js';
-import { Intake, type PrepareBatch, type PrepareInline } from '../../src/intake/intake.js';
+import { MessageHandling } from '../../src/intake/handling.js';
+import { Intake, type IntakeEdge, type PrepareBatch, type PrepareInline } from '../../src/intake/intake.js';
 import { BodyBuffer } from '../../src/memory/body-buffer.js';
 import { SegmentPool } from '../../src/memory/segment-pool.js';
+import { type Envelope, PLAIN_HANDLING } from '../../src/message/envelope.js';
 import { type Reply, replies } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
 import { facts, recipient } from '../helpers/mail.js';
 import { MemorySpool, spoolFull } from '../helpers/memory-spool.js';
+import { NO_RULES } from './handling-rules.js';
 
 const HEADER = Buffer.from('Received: here\r\n');
 const ok = (): PreparedMessage => ({ status: 'ok', header: HEADER, resumeAt: 0 });
@@ -22,7 +25,11 @@ class World {
   readonly spool = new MemorySpool();
   readonly segments = SegmentPool.create(1024 * 1024, 4096);
   readonly queued: string[] = [];
+  readonly envelopes: Envelope[] = [];
   readonly refused: string[] = [];
+  readonly dropped: string[] = [];
+  handling = new MessageHandling(NO_RULES);
+  edge: IntakeEdge | null = null;
   inline: PrepareInline | null = ok;
   batch: PrepareBatch = async (requests) => requests.map(ok);
   batches: number[] = [];
@@ -33,8 +40,10 @@ class World {
     events: {
       accepted: () => {},
       refused: (_submitter, _sender, _reply, reason) => this.refused.push(reason),
+      dropped: (_envelope, { address }, reason) => this.dropped.push(`${address} ${reason}`),
     },
-    admitAccount: (account) => (account === 'over' ? replies.outOfMemory : null),
+    admit: (_submitter, { account }) => (account === 'over' ? replies.outOfMemory : null),
+    rules: () => ({ handling: this.handling, edge: this.edge }),
     dkimKeyOf: () => '',
     rewriteSender: (sender) => sender.replace('@in.', '@out.'),
     preparation: () => ({
@@ -45,18 +54,19 @@ class World {
       },
     }),
     enqueue: (envelope, content) => {
+      this.envelopes.push(envelope);
       expect(this.spool.stateOf(envelope.id)).toBeNull();
       this.queued.push(`${envelope.sender} ${content.inline?.toString('latin1')}`);
     },
   });
 
   /** Submits a message; its answers, which must come to be one. */
-  submit(text: string): Reply[] {
+  submit(text: string, to: readonly string[] = ['b@y.example']): Reply[] {
     const body = new BodyBuffer(this.segments);
     body.append(Buffer.from(text), 0, text.length);
     const transaction: Transaction = {
       sender: 'a@in.example',
-      recipients: [recipient('b@y.example')],
+      recipients: to.map((address) => recipient(address)),
       bodyType: '7BIT',
       smtpUtf8: false,
       ret: '',
@@ -66,13 +76,15 @@ class World {
       tls: '',
       account: '',
       requireTls: false,
+      holdFor: 0,
+      deliverBy: null,
       protocol: 'ESMTP',
       content: facts({ size: text.length }),
       body,
     };
     const answers: Reply[] = [];
     this.intake.accept(
-      { address: '127.0.0.1', port: 1, relays: true, finish: (reply) => answers.push(reply) },
+      { address: '127.0.0.1', port: 1, relays: true, listener: 'smtp', finish: (reply) => answers.push(reply) },
       transaction,
     );
     return answers;
@@ -153,6 +165,57 @@ describe('Intake', () => {
     await world.settled();
     // One of the two commits failed, and took nothing of the other with it.
     expect(codes(all).split(', ').sort()).toEqual(['250', '452']);
+  });
+});
+
+describe('the edge of intake', () => {
+  const noEdge: IntakeEdge = { refusal: () => null, dropReason: () => null };
+
+  it('fills in how a message is to be handled', async () => {
+    world.inline = () => ({ ...ok(), fields: { 'x-sluice-lane': 'immediate', 'x-campaign': 'c' } });
+    world.submit('x\r\n');
+    world.inline = null;
+    world.submit('y\r\n');
+    await world.settled();
+    expect(world.envelopes[0]!.handling).toBe(PLAIN_HANDLING);
+    world.inline = () => ({ ...ok(), fields: { 'x-sluice-lane': 'immediate', 'x-campaign': 'c' } });
+    world.submit('x\r\n');
+    await world.settled();
+    expect(world.envelopes[2]!.handling).toEqual({
+      ...PLAIN_HANDLING,
+      lane: 'immediate',
+      fields: { 'x-campaign': 'c' },
+    });
+  });
+
+  it('refuses a message once all of it is known', async () => {
+    world.edge = { ...noEdge, refusal: ({ sender }) => (sender === 'a@out.example' ? replies.outOfMemory : null) };
+    const answers = world.submit('x\r\n');
+    await world.settled();
+    expect([codes([answers]), world.queued, world.refused]).toEqual(['452', [], [replies.outOfMemory.text]]);
+  });
+
+  it('drops recipients with an event, and keeps nothing of a message that has no others', async () => {
+    world.edge = {
+      ...noEdge,
+      dropReason: (_envelope, { address }) => (address.startsWith('gone') ? 'suppressed' : null),
+    };
+    const some = world.submit('x\r\n', ['gone@y.example', 'b@y.example', 'gone2@y.example']);
+    await world.settled();
+    const none = world.submit('x\r\n', ['gone@y.example']);
+    await world.settled();
+    const all = world.submit('x\r\n', ['c@y.example']);
+    await world.settled();
+    expect(codes([some, none, all])).toBe('250, 250, 250');
+    expect(world.envelopes.map(({ recipients }) => recipients.map(({ address }) => address))).toEqual([
+      ['b@y.example'],
+      ['c@y.example'],
+    ]);
+    expect(world.dropped).toEqual([
+      'gone@y.example suppressed',
+      'gone2@y.example suppressed',
+      'gone@y.example suppressed',
+    ]);
   });
 });
 

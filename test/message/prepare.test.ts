@@ -161,3 +161,64 @@ describe('prepare', () => {
     );
   });
 });
+
+describe('fields that say how a message is to be handled', () => {
+  const HEAD = 'Date: x\r\nMessage-ID: <a>\r\nFrom: a@b.example\r\n';
+  const WISHES = 'x-sluice-LANE: immediate\r\nX-Sluice-Tags : a\r\n\tb\r\nX-Sluice-Tenant: acme\r\n';
+
+  it('come back from a submission and leave with nobody', () => {
+    const text = `${HEAD}${WISHES}To: c\r\n\r\nX-Sluice-Lane: bulk\r\n`;
+    const sent = prepared(text);
+    expect(sent.text).toBe(RECEIVED + text.replace(WISHES, ''));
+    expect(sent.fields).toEqual({ 'x-sluice-lane': 'immediate', 'x-sluice-tags': 'a\tb', 'x-sluice-tenant': 'acme' });
+    const strangers = prepared(text, { submission: false });
+    expect(strangers.text).toBe(sent.text);
+    expect(strangers.fields).toBeUndefined();
+  });
+
+  it('are not signed, and change nothing of a signature', () => {
+    const signing = createPreparer({ ...config, keys: [makeKey('b.example', 's', 'ed25519')] });
+    const without = prepared(`${HEAD}\r\nbody\r\n`, {}, signing);
+    const wished = prepared(`${WISHES}${HEAD}\r\nbody\r\n`, {}, signing);
+    expect(without.text).toContain('DKIM-Signature: ');
+    expect(wished.text).toBe(without.text);
+  });
+
+  it('change nothing else wherever they stand, in pieces of any size', () => {
+    const lines = fc.constantFrom(
+      'Subject: x\r\n',
+      'To: a,\r\n b\r\n',
+      '..stuffed\r\n',
+      'X-Sluice-Lane-2: y\r\n',
+      'Bcc: z\r\n',
+    );
+    const wish = fc.constantFrom('X-Sluice-Lane: bulk\r\n', 'X-Sluice-Tags:\r\n a\r\n', 'X-SLUICE-TENANT: t\r\n');
+    const header = fc.array(fc.oneof(lines, wish), { maxLength: 12 });
+    fc.assert(
+      fc.property(header, fc.boolean(), (fields, submission) => {
+        const isWish = (line: string) => /^x-sluice-(?:lane|tags|tenant):/i.test(line);
+        const text = (kept: readonly string[]) => `${HEAD}${kept.join('')}\r\nbody\r\n`;
+        const answer = prepared(text(fields), { submission });
+        const plainer = prepared(text(fields.filter((line) => !isWish(line))), { submission });
+        expect(answer.text).toBe(plainer.text);
+        expect(plainer.fields).toBeUndefined();
+        expect(answer.fields !== undefined).toBe(submission && fields.some(isWish));
+      }),
+    );
+  });
+
+  it('and those that rules look at are captured from everybody, the first of each, cut to 256 bytes', () => {
+    const names = ['x-campaign', 'constructor', 'subject', ...Array.from({ length: 20 }, (_, i) => `x-${i}`)];
+    const looking = createPreparer({ ...config, captured: names });
+    const utf8 = Buffer.from(`Subject: ${'é'.repeat(200)}\r\n`).toString('latin1');
+    const text = `${HEAD}X-Campaign:  spring\r\n  sale \r\nX-CAMPAIGN: other\r\nConstructor: c\r\n${utf8}X-12: in\r\nX-13: out\r\n\r\n`;
+    const answer = prepared(text, { submission: false }, looking);
+    expect(answer.fields).toEqual({
+      'x-campaign': 'spring  sale',
+      constructor: 'c',
+      subject: 'é'.repeat(128),
+      'x-12': 'in',
+    });
+    expect(answer.text).toBe(RECEIVED + text);
+  });
+});

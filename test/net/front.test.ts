@@ -17,11 +17,11 @@ import { SegmentPool } from '../../src/memory/segment-pool.js';
 import { ConnectionCount } from '../../src/net/connection-count.js';
 import { loadDuplicator } from '../../src/net/descriptor.js';
 import { Front, type FrontHost } from '../../src/net/front.js';
-import { SessionThreads } from '../../src/net/session-threads.js';
+import { type MailClient, SessionThreads } from '../../src/net/session-threads.js';
 import { CertificateStore } from '../../src/net/tls/certificate-store.js';
 import type { TlsMaterial } from '../../src/net/tls/tls-material.js';
 import type { AuthQuestion } from '../../src/smtp/authentication.js';
-import { acceptedReply } from '../../src/smtp/replies.js';
+import { acceptedReply, makeReply, type Reply } from '../../src/smtp/replies.js';
 import type { Transaction } from '../../src/smtp/server-host.js';
 import { defaultServerSessionOptions } from '../../src/smtp/server-options.js';
 import { until } from '../helpers/smtp-peer.js';
@@ -71,6 +71,8 @@ class World {
   readonly failures: string[] = [];
   readonly lostThreads: string[] = [];
   answering = true;
+  /** What is decided of recipients that may be relayed to. */
+  decide: (client: MailClient, address: string) => Reply | null | Promise<Reply | null> = () => null;
   readonly threads: SessionThreads | null;
   readonly front: Front;
 
@@ -84,18 +86,22 @@ class World {
     const starttls = { ...session, tls: 'optional' as const };
     const implicit = { ...session, tls: 'implicit' as const };
     const config = {
-      listeners: [starttls, implicit, starttls, implicit].map((one) => ({
+      listeners: [starttls, implicit, starttls, implicit].map((one, index) => ({
+        name: `listener-${index}`,
         trusted: { ...one, relayClient: true },
         untrusted: one,
       })),
       tls: material,
       handshakeTimeout,
       relayDomains: ['ours.example'],
+      askRecipients: true,
     };
     const host: FrontHost = {
       admitMail: () => null,
-      admitRecipient: (relays, domain) =>
-        relays || domain === 'ours.example' ? null : acceptedReply('never: a stranger was to relay'),
+      admitRecipient: (client, address, domain) => {
+        if (!client.relays && domain !== 'ours.example') return acceptedReply('never: a stranger was to relay');
+        return this.decide(client, address);
+      },
       openBody: () => new BodyBuffer(this.segments),
       accept: (submitter, transaction) => this.accept(submitter, transaction),
       authenticate: async (question) => {
@@ -107,7 +113,7 @@ class World {
       tlsFailed: (address, reason) => this.failures.push(`${address} ${reason}`),
       proxyRefused: (address, reason) => this.failures.push(`${address} ${reason}`),
       threadLost: (reason) => this.lostThreads.push(reason),
-      closed: (address) => this.count.leave(address),
+      closed: (address, listener) => this.count.leave(address, listener),
       room: () => 2 ** 40,
     };
     const duplicator = loadDuplicator();
@@ -312,6 +318,76 @@ for (const [where, threads] of [
       const [{ submitter, transaction }] = to.taken as [Taken];
       expect(submitter).toMatchObject({ address: '192.0.2.9', port: 4711, relays: true });
       expect(transaction).toMatchObject({ protocol: 'ESMTPSA', account: 'ann' });
+    });
+
+    it('decides recipients at once, later, or not at all, in the order of the commands', async () => {
+      const to = await start(threads);
+      const asked: MailClient[] = [];
+      to.decide = (client, address) => {
+        const { address: from, relays, account, listener, sender } = client;
+        asked.push({ address: from, relays, account, listener, sender });
+        const no = makeReply(550, '5.1.1', `No ${address}`);
+        if (address.startsWith('slow')) return new Promise((resolve) => setTimeout(resolve, 30, null));
+        if (address.startsWith('unknown')) return new Promise((resolve) => setTimeout(resolve, 10, no));
+        if (address.startsWith('fails')) return Promise.reject(new Error('no answer'));
+        return address.startsWith('never') ? no : null;
+      };
+      const client = connect(to, 1);
+      await client.secure();
+      await client.hears('220 ');
+      const names = ['slow', 'fast', 'unknown', 'fails', 'never', 'slow2'];
+      const commands = names.map((name) => `RCPT TO:<${name}@else.example>\r\n`).join('');
+      client.say(`EHLO c\r\nMAIL FROM:<a@c.example>\r\n${commands}DATA\r\n`);
+      await client.hears('250 2.1.0 Sender ok\r\n');
+      for (const reply of [
+        '250 2.1.5',
+        '250 2.1.5',
+        '550 5.1.1 No unknown@',
+        '451 4.4.3',
+        '550 5.1.1 No never@',
+        '250 2.1.5',
+      ])
+        await client.hears(reply);
+      await client.hears('354 ');
+      client.say('x\r\n.\r\n');
+      await client.hears('250 2.0.0 Ok');
+      expect(to.taken[0]!.transaction.recipients.map(({ address }) => address.split('@')[0])).toEqual([
+        'slow',
+        'fast',
+        'slow2',
+      ]);
+      expect(new Set(asked.map((one) => JSON.stringify(one)))).toEqual(
+        new Set([
+          JSON.stringify({
+            address: '127.0.0.1',
+            relays: true,
+            account: '',
+            listener: 'listener-1',
+            sender: 'a@c.example',
+          }),
+        ]),
+      );
+      expect(to.taken[0]!.submitter.listener).toBe('listener-1');
+    });
+
+    it('lets go of a client that has left while a recipient is decided', async () => {
+      const to = await start(threads);
+      let decide: (refusal: Reply | null) => void = () => {};
+      let asked = false;
+      to.decide = () => {
+        asked = true;
+        return new Promise((resolve) => {
+          decide = resolve;
+        });
+      };
+      const client = connect(to, 1);
+      await client.secure();
+      await client.hears('220 ');
+      client.say('EHLO c\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<b@else.example>\r\n');
+      await until('it is asked', () => asked);
+      client.socket.end();
+      decide(null);
+      await until('it is gone', () => to.front.size === 0);
     });
 
     it('sees nothing of what came in the clear behind STARTTLS', async () => {

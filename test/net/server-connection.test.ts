@@ -52,10 +52,11 @@ class World {
       count: this.count,
       listeners: [{ at: { host: '127.0.0.1', port: 0 }, sessions: 0, implicitTls: false, proxy: 'none' }],
       config: {
-        listeners: [{ trusted: session, untrusted: session }],
+        listeners: [{ name: 'smtp', trusted: session, untrusted: session }],
         tls: null,
         handshakeTimeout: 1000,
         relayDomains: [],
+        askRecipients: false,
       },
       threads: null,
       proxyTimeout: 1000,

@@ -19,6 +19,7 @@ describe('parseCapabilities', () => {
         'auth plain scram-sha-256',
         'STARTTLS',
         'RequireTLS',
+        'DeliverBy 120',
         '',
         'X-UNKNOWN a b',
       ]),
@@ -38,6 +39,8 @@ describe('parseCapabilities', () => {
       startTls: true,
       mechanisms: ['PLAIN', 'LOGIN', 'SCRAM-SHA-256'],
       requireTls: true,
+      deliverBy: true,
+      minDeliverBy: 120,
     });
   });
 

@@ -57,6 +57,9 @@ export class FakeHost implements ServerHost {
   /** Answer messages inside `accept`. */
   answerAtOnce = true;
   canTls = true;
+  /** Recipients are decided later, by `decide`. */
+  late = false;
+  undecided: { readonly question: number; readonly domain: string } | null = null;
   /** How questions about credentials are answered, at once inside `authenticate`; null: not. */
   accounts: ((question: AuthQuestion) => AuthAnswer) | null = null;
   readonly session: ServerSession;
@@ -77,8 +80,24 @@ export class FakeHost implements ServerHost {
     return sender.startsWith('refused') ? makeReply(451, '4.3.0', 'Not now') : null;
   }
 
-  admitRecipient(address: string, domain: string): Reply | null {
+  admitRecipient(address: string, domain: string, question: number): Reply | null | 'later' {
     this.calls.push(`rcpt ${address} ${domain}`);
+    if (this.late) {
+      this.undecided = { question, domain };
+      return 'later';
+    }
+    return this.decisionOn(domain);
+  }
+
+  /** Decides the recipient that is waited for. */
+  decide(): void {
+    const { question, domain } = this.undecided!;
+    this.undecided = null;
+    this.session.recipientDecided(question, this.decisionOn(domain), this.now);
+  }
+
+  private decisionOn(domain: string): Reply | null {
+    if (domain === 'bye.example') return makeReply(421, '4.3.0', 'Not now');
     return domain === 'reject.example' ? makeReply(554, '5.7.1', 'No') : null;
   }
 
@@ -130,10 +149,15 @@ export class FakeHost implements ServerHost {
       at += taken;
       if (at < bytes.length && !this.session.closed) {
         if (!this.session.waiting) throw new Error('the session took less than it was given');
-        this.answer();
-      } else if (this.session.waiting) this.answer();
+        this.answerOrDecide();
+      } else if (this.session.waiting) this.answerOrDecide();
     }
     return this.sent.slice(before);
+  }
+
+  private answerOrDecide(): void {
+    if (this.undecided === null) this.answer();
+    else this.decide();
   }
 
   /** All that can be observed from outside. */

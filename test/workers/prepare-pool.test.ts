@@ -57,6 +57,31 @@ describe('PreparePool', () => {
     expect(await pool.prepare([])).toEqual([]);
   });
 
+  it('passes captured fields on, of the messages that have some', async () => {
+    const text = Buffer.from('X-Campaign: später\r\nX-Sluice-Lane: bulk\r\nFrom: a@old.example\r\n\r\nbody\r\n');
+    const captured = place(text, 16);
+    const pool = open({
+      shared: captured.shared,
+      segmentSize: captured.memory.segmentSize,
+      config: { ...config, captured: ['x-campaign'] },
+    });
+    const batch = [{}, { length: text.indexOf('X-Sluice') }, { submission: false }, { length: 0 }];
+    const results = await pool.prepare(batch.map((changes) => requestFor(captured, changes)));
+    expect(results.map((result) => (result instanceof SluiceError ? result.message : result.fields))).toEqual([
+      { 'x-campaign': 'später', 'x-sluice-lane': 'bulk' },
+      { 'x-campaign': 'später' },
+      { 'x-campaign': 'später' },
+      undefined,
+    ]);
+    const headers = results.map((result) => Buffer.from((result as { header: Uint8Array }).header).toString());
+    expect(headers.map((header) => /^(?:DKIM-Signature|Received): /.test(header) && !/X-Sluice/.test(header))).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+  });
+
   it('passes on that TLS is optional', async () => {
     const optional = place(Buffer.from('TLS-Required: No\r\nFrom: a@old.example\r\n\r\nbody\r\n'), 16);
     const pool = open({ shared: optional.shared, segmentSize: optional.memory.segmentSize });

@@ -161,6 +161,9 @@ export class ShapedSite implements SiteControl {
 
   describe(now: number): Readonly<Record<string, unknown>> {
     const scopes = new Set([...this.sources.values()].flatMap((source) => source.allScopes()));
+    // Asked about before there was mail: what holds without a source.
+    if (scopes.size === 0)
+      for (const scope of this.rules.scopesFor('', '', this.environment.scopes.of)) scopes.add(scope);
     const learnt = [...this.sources.values()].flatMap((source) => {
       const facts = source.learner?.describe(now) ?? null;
       return facts === null ? [] : [{ source: source.name, ...facts }];

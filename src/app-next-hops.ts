@@ -1,0 +1,82 @@
+/**
+ * Groups of upstreams and fixed hosts as routes name them, and the one group of SLUICE_UPSTREAM.
+ *
+ * What a reload leaves as it is goes on: access tokens and what was learnt at logins is kept.
+ */
+import { upstreamsOf } from './app-upstreams.js';
+import type { ConfiguredRoute } from './config/route-table.js';
+import type { Settings } from './config/schema.js';
+import type { UpstreamGroup } from './config/upstream-table.js';
+import { type UpstreamAddress, upstreamAddress } from './config/upstream-type.js';
+import type { Clock } from './core/clock.js';
+import { SluiceError } from './core/errors.js';
+import type { HttpClient } from './core/http.js';
+import { DEFAULT_GROUP } from './delivery/routes/route-settings.js';
+import { type HostOrder, type LookUpAddresses, type Site, upstreamSite } from './delivery/site.js';
+
+/** A site and the text of what it was made from. */
+interface Built {
+  readonly from: string;
+  readonly site: Site;
+}
+
+export class NextHops {
+  private readonly settings: Settings;
+  private readonly http: HttpClient;
+  private readonly clock: Clock;
+  private readonly lookUp: LookUpAddresses;
+  private readonly standard: Site | undefined;
+  private groups: ReadonlyMap<string, Built> = new Map();
+  private hosts: ReadonlyMap<string, Built> = new Map();
+
+  /** @throws SluiceError `bad-upstream` where one of SLUICE_UPSTREAM cannot be used as it is set. */
+  constructor(settings: Settings, http: HttpClient, clock: Clock, lookUp: LookUpAddresses) {
+    this.settings = settings;
+    this.http = http;
+    this.clock = clock;
+    this.lookUp = lookUp;
+    const all = settings.upstream.length === 0 ? null : upstreamsOf(settings, http, clock);
+    this.standard = all === null ? undefined : upstreamSite(all, lookUp);
+  }
+
+  /** @throws SluiceError `bad-upstream` or `bad-route`, and keeps the old. */
+  configure(groups: readonly UpstreamGroup[], routes: readonly ConfiguredRoute[]): void {
+    this.checkStandard(routes);
+    const nextGroups = new Map<string, Built>();
+    for (const { name, hosts, order } of groups)
+      nextGroups.set(name, this.build(hosts, order, `[[upstream]] ${name}`, this.groups.get(name)));
+    const nextHosts = new Map<string, Built>();
+    for (const { target, host, name } of routes)
+      if (target.kind === 'host' && host !== null && !nextHosts.has(target.name))
+        nextHosts.set(target.name, this.build([host], 'balance', `[[route]] ${name}`, this.hosts.get(target.name)));
+    this.groups = nextGroups;
+    this.hosts = nextHosts;
+  }
+
+  group(name: string): Site | undefined {
+    return name === DEFAULT_GROUP ? this.standard : this.groups.get(name)?.site;
+  }
+
+  /** `host:port`: one that a route names, else as smtp://host:port (an operator may send mail there by order). */
+  host(name: string): Site | undefined {
+    const known = this.hosts.get(name);
+    if (known !== undefined) return known.site;
+    const parsed = upstreamAddress().parse(`smtp://${name}`);
+    return 'value' in parsed ? this.build([parsed.value], 'balance', name, undefined).site : undefined;
+  }
+
+  private checkStandard(routes: readonly ConfiguredRoute[]): void {
+    const place = routes.findIndex(({ target }) => target.kind === 'upstream' && target.group === DEFAULT_GROUP);
+    if (place < 0 || this.standard !== undefined) return;
+    const why = `route[${place + 1}].upstream: "${DEFAULT_GROUP}" is SLUICE_UPSTREAM, which is not set; allowed: an [[upstream]], or mx = true`;
+    throw new SluiceError('bad-route', why, { temporary: false });
+  }
+
+  private build(hosts: readonly UpstreamAddress[], order: HostOrder, where: string, before: Built | undefined): Built {
+    const from = JSON.stringify([hosts, order]);
+    if (before?.from === from) return before;
+    // The user and password of SLUICE_UPSTREAM are for its hosts and for no others.
+    const own = { ...this.settings, upstream: hosts, upstreamUser: '', upstreamPassword: '' };
+    return { from, site: upstreamSite(upstreamsOf(own, this.http, this.clock, where), this.lookUp, order) };
+  }
+}
