@@ -104,4 +104,14 @@ describe('deliveries', () => {
     expect([run.count('delivered'), run.count('deferred'), acted]).toEqual([4, 1, ['pause_site']]);
     expect(systemClock.now() - since).toBeGreaterThan(1000);
   });
+
+  it('heed a 421 on a kept connection, whose mail is tried again at once', async () => {
+    const { run, acted } = await setUp(
+      [{ site: '*', connections: 1, replies: [{ match: /not now/i, code: 421, action: 'pause_site', ms: 1200 }] }],
+      (stage, connection, count) => (stage === 'MAIL' && connection === 0 && count === 1 ? '421 4.7.0 Not now' : undefined),
+    );
+    await run.sendMany(3);
+    await run.decided(3, 20_000);
+    expect([run.count('delivered'), run.count('deferred'), acted]).toEqual([3, 0, ['pause_site']]);
+  });
 });
