@@ -36,8 +36,10 @@ export async function openShaping(
   orders: StandingOrders,
   pauseSource: ShapingActions['pauseSource'],
 ): Promise<OpenShaping> {
+  const file = readConfigFile(settings.configFile);
   const shaping = new Shaping({
-    rules: readConfigFile(settings.configFile).shaping,
+    rules: file.shaping,
+    reserve: file.lanes.reserve,
     shipped: PROVIDER_RULES,
     now: () => clock.now(),
     events: logged(log),
@@ -61,15 +63,15 @@ export async function openShaping(
     },
   });
   const { scopes } = shaping;
-  const file = new StateFile({
+  const counts = new StateFile({
     path: join(settings.spoolDir, 'shaping.json'),
     snapshot: () => scopes.kept(),
     warn: (fields, line) => log.warn(fields, line),
     delay: 0,
   });
-  scopes.restore(await file.read());
+  scopes.restore(await counts.read());
   const keep = (): void => {
-    if (scopes.changed) file.changed();
+    if (scopes.changed) counts.changed();
   };
   const timer = setInterval(keep, KEEP_INTERVAL);
   timer.unref();
@@ -77,7 +79,8 @@ export async function openShaping(
     shaping,
     reload: () => {
       try {
-        shaping.configure(readConfigFile(settings.configFile).shaping);
+        const now = readConfigFile(settings.configFile);
+        shaping.configure(now.shaping, now.lanes.reserve);
         return true;
       } catch {
         return false;
@@ -86,7 +89,7 @@ export async function openShaping(
     close: () => {
       clearInterval(timer);
       keep();
-      return file.close();
+      return counts.close();
     },
   };
 }

@@ -19,6 +19,7 @@ export class NamedRate {
   private readonly kind: Wait['kind'];
   private readonly ledger: Ledger;
   private wait: Wait | null = null;
+  private keptWait: Wait | null = null;
 
   /** `before`: the same under another limit, whose count it takes over. */
   constructor(scope: string, rate: Rate, ledger: Ledger, before?: NamedRate) {
@@ -30,13 +31,20 @@ export class NamedRate {
     this.kind = rate.span === 'day' ? 'quota' : 'rate';
   }
 
-  /** Why `count` more cannot be had now, null when they can. Books nothing. */
-  blocks(count: number, now: number): Wait | null {
-    const until = this.limit.freeAt(count, now);
+  /** Why `count` more cannot be had now, null when they can. `keep`: share of the limit that is to be left. Books nothing. */
+  blocks(count: number, now: number, keep = 0): Wait | null {
+    const { most } = this.limit;
+    const kept = keep === 0 ? 0 : Math.floor(most * keep);
+    const until = this.limit.freeAt(Math.min(most, count + kept), now);
     if (until === 0) return null;
     // The same answer as long as it is the same: it is asked for each message that waits.
-    if (this.wait === null || this.wait.until !== until) this.wait = { kind: this.kind, reason: this.words, until };
-    return this.wait;
+    const before = kept === 0 ? this.wait : this.keptWait;
+    if (before !== null && before.until === until) return before;
+    const reason = kept === 0 ? this.words : `${this.words}, of which ${kept} are kept for immediate mail`;
+    const wait = { kind: this.kind, reason, until };
+    if (kept === 0) this.wait = wait;
+    else this.keptWait = wait;
+    return wait;
   }
 
   /** Of what is kept over restarts: shorter spans are past before the engine is back. */

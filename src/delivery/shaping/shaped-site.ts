@@ -3,7 +3,7 @@
  *
  * Admission asks everything before it books anything. A message with more bytes or recipients than a limit has in all
  * counts as the whole of it (it goes alone in its window): no relay can send half a message. Recipients are kept from
- * that by maxRecipients.
+ * that by maxRecipients. Of each limit in time a share is for immediate mail, so that bulk does not use up the hour of it.
  */
 import type { DeliveryJob } from '../../queue/queued-message.js';
 import type { Wait } from '../../queue/wait.js';
@@ -26,6 +26,10 @@ export interface SiteEnvironment {
   readonly revision: number;
   rulesFor(facts: SiteFacts): SiteRules;
   readonly scopes: Scopes;
+  /** Share of each limit in time that only immediate mail may take. */
+  readonly reserve: number;
+  /** When there was immediate mail last, engine clock ms: where there is none, nothing is kept for it. */
+  urgentAt: number;
   readonly actions: ShapingActions;
   readonly events: ShapingEvents;
 }
@@ -34,6 +38,8 @@ export interface SiteEnvironment {
 const HOLD = 20_000;
 /** How long a source whose quota is used up rests, ms. */
 const QUOTA_PAUSE = 600_000;
+/** How long after immediate mail some of each limit is kept for more of it, ms. */
+const URGENT_TIME = 3_600_000;
 /** Refusals kept for listings, and how long their text is at most. */
 const KEPT_REPLIES = 5;
 const KEPT_TEXT = 200;
@@ -94,9 +100,10 @@ export class ShapedSite implements SiteControl {
     const paused = this.pause.blocks(now) ?? at.pause.blocks(now) ?? at.learner?.blocks(at.words, now) ?? null;
     if (paused !== null) return paused;
     const { scopes } = at.flow(job.message.envelope.handling.tenant);
+    const keep = this.toKeep(job, now);
     for (const { rates } of scopes)
       for (const rate of rates) {
-        const wait = rate.blocks(this.weightOf(job, rate), now);
+        const wait = rate.blocks(this.weightOf(job, rate), now, keep);
         if (wait !== null) return wait;
       }
     for (const { rates } of scopes) for (const rate of rates) rate.book(this.weightOf(job, rate), now);
@@ -201,6 +208,15 @@ export class ShapedSite implements SiteControl {
     this.revision = this.environment.revision;
     this.rules = this.environment.rulesFor(this.rules.facts);
     for (const source of this.sources.values()) source.heed(this.rules);
+  }
+
+  /** Share of limits that this job may not take. */
+  private toKeep({ message }: DeliveryJob, now: number): number {
+    const { environment } = this;
+    if (message.envelope.handling.lane !== 'immediate' || message.attempts > 0)
+      return now - environment.urgentAt < URGENT_TIME ? environment.reserve : 0;
+    environment.urgentAt = now;
+    return 0;
   }
 
   private weightOf(job: DeliveryJob, { counted, limit }: NamedRate): number {

@@ -18,6 +18,8 @@ export interface ShapingOptions {
   /** The operator's, in their order. */
   readonly rules: readonly ShapingRule[];
   readonly shipped: readonly ShapingRule[];
+  /** Share of limits that only immediate mail may take, 0 to 0.5. */
+  readonly reserve: number;
   readonly actions: ShapingActions;
   readonly events: ShapingEvents;
   /** Engine clock ms. */
@@ -27,6 +29,7 @@ export interface ShapingOptions {
 /** Looked for what can go when there are this many, then at twice what is left. */
 const SWEEP_FROM = 1024;
 const IDLE_TIME = 600_000;
+const NEVER = Number.NEGATIVE_INFINITY;
 
 export class Shaping {
   /** What is counted, to be kept over restarts. */
@@ -36,7 +39,7 @@ export class Shaping {
   /** Domains that a rule asks for: their mail has a control of its own. */
   private domains: ReadonlySet<string> = new Set();
   private rules: readonly ShapingRule[] = [];
-  private readonly environment: SiteEnvironment & { revision: number };
+  private readonly environment: SiteEnvironment & { revision: number; reserve: number };
   private sweepAt = SWEEP_FROM;
 
   constructor(options: ShapingOptions) {
@@ -44,13 +47,14 @@ export class Shaping {
     const { actions, events, shipped } = options;
     const rulesFor = (facts: SiteFacts): SiteRules => new SiteRules(facts, this.rules, shipped);
     this.scopes = new Scopes(options.now);
-    this.environment = { actions, events, scopes: this.scopes, rulesFor, revision: 0 };
-    this.configure(options.rules);
+    this.environment = { actions, events, scopes: this.scopes, rulesFor, revision: 0, reserve: 0, urgentAt: NEVER };
+    this.configure(options.rules, options.reserve);
   }
 
   /** Other rules of the operator: from now on, with all that was counted and learnt. */
-  configure(rules: readonly ShapingRule[]): void {
+  configure(rules: readonly ShapingRule[], reserve: number): void {
     this.rules = rules;
+    this.environment.reserve = reserve;
     this.domains = new Set([...rules, ...this.options.shipped].map(({ domain }) => domain));
     this.environment.revision++;
     this.scopes.renew();

@@ -16,22 +16,22 @@ describe('rules that change', () => {
   it('keep what was counted', () => {
     const { run, control } = world(perHour(5));
     for (let i = 0; i < 5; i++) expect(control.admitJob(job(), '', run.now)).toBeNull();
-    run.shaping.configure([rule(perHour(7))]);
+    run.shaping.configure([rule(perHour(7))], 0.1);
     expect([1, 2, 3].map(() => control.admitJob(job(), '', run.now)?.reason)).toEqual([
       undefined,
       undefined,
       'site mx.example.test: 7 messages an hour',
     ]);
-    run.shaping.configure([rule(perHour(3))]);
+    run.shaping.configure([rule(perHour(3))], 0.1);
     expect(control.admitJob(job(), '', run.now)?.reason).toBe('site mx.example.test: 3 messages an hour');
-    run.shaping.configure([]);
+    run.shaping.configure([], 0.1);
     expect(control.admitJob(job(), '', run.now)).toBeNull();
   });
 
   it('count the connections that are there', () => {
     const { run, control } = world();
     for (const source of ['a', 'a', 'b']) control.admitConnection(MX, source, run.now);
-    run.shaping.configure([rule({ site: '*', source: '*', connections: 3 })]);
+    run.shaping.configure([rule({ site: '*', source: '*', connections: 3 })], 0.1);
     expect([1, 2].map(() => control.admitConnection(MX, 'a', run.now) === null)).toEqual([true, false]);
     for (let i = 0; i < 3; i++) control.closed(MX, 'a', run.now);
     expect([1, 2, 3, 4].map(() => control.admitConnection(MX, 'a', run.now) === null)).toEqual([
@@ -48,7 +48,10 @@ describe('rules that change', () => {
     const crowded = () => control.finished(job(), MX, '', [verdict('421 too many connections')], 10, run.now);
     crowded();
     expect(control.connectionLimit(run.now)).toBe(7);
-    run.shaping.configure([rule({ site: '*', adaptive: false, messagesPerConnection: 5, recipientsPerMessage: 6 })]);
+    run.shaping.configure(
+      [rule({ site: '*', adaptive: false, messagesPerConnection: 5, recipientsPerMessage: 6 })],
+      0.1,
+    );
     expect(control.admitJob(job(), '', run.now)).toBeNull();
     expect([control.maxMessages, control.maxRecipients]).toEqual([5, 6]);
     expect(control.connectionLimit(run.now)).toBe(Number.POSITIVE_INFINITY);
@@ -96,7 +99,7 @@ describe('a restart', () => {
     const { run, control } = world({ site: '*', rates: [{ counted: 'messages', span: 'minute', most: 9 }] });
     control.admitJob(job(), '', START);
     expect([run.shaping.scopes.changed, run.shaping.scopes.kept()]).toEqual([false, []]);
-    run.shaping.configure([rule(perHour(9))]);
+    run.shaping.configure([rule(perHour(9))], 0.1);
     control.admitJob(job(), '', START);
     expect(run.shaping.scopes.changed).toBe(true);
     expect(run.shaping.scopes.kept()).toHaveLength(1);

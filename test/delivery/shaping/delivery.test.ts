@@ -19,6 +19,7 @@ async function setUp(rules: readonly Partial<ShapingRule>[], script: Script = ()
   const shaping = new Shaping({
     rules: rules.map(rule),
     shipped: [],
+    reserve: 0.1,
     now: () => systemClock.now(),
     actions: { pauseSource: () => {}, suspendTenant: () => true },
     events: { learnt: (_site, _source, { what }) => lessons.push(what), acted: ({ action }) => acted.push(action) },
@@ -108,7 +109,8 @@ describe('deliveries', () => {
   it('heed a 421 on a kept connection, whose mail is tried again at once', async () => {
     const { run, acted } = await setUp(
       [{ site: '*', connections: 1, replies: [{ match: /not now/i, code: 421, action: 'pause_site', ms: 1200 }] }],
-      (stage, connection, count) => (stage === 'MAIL' && connection === 0 && count === 1 ? '421 4.7.0 Not now' : undefined),
+      (stage, connection, count) =>
+        stage === 'MAIL' && connection === 0 && count === 1 ? '421 4.7.0 Not now' : undefined,
     );
     await run.sendMany(3);
     await run.decided(3, 20_000);
