@@ -1,6 +1,8 @@
 /**
- * The shaping of deliveries with what it needs of others: rules of the operator, the log, standing orders, sources.
+ * The shaping of deliveries with what it needs of others: rules of the operator, the log, standing orders, sources, and a
+ * file that keeps what is counted for an hour or a day over restarts (a crash forgets what was counted last).
  */
+import { join } from 'node:path';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
@@ -9,21 +11,35 @@ import { PROVIDER_RULES } from './delivery/shaping/provider-rules.js';
 import { Shaping } from './delivery/shaping/shaping.js';
 import type { ShapingActions, ShapingEvents } from './delivery/shaping/shaping-events.js';
 import type { StandingOrders } from './delivery/standing-orders.js';
+import { StateFile } from './security/state-file.js';
 import type { Log } from './telemetry/log.js';
+
+/** Between two looks whether something is to be kept, ms. */
+const KEEP_INTERVAL = 30_000;
+
+export interface OpenShaping {
+  readonly shaping: Shaping;
+  /** Reads the rules anew. False: the file has a mistake, which its other readers tell of; the old rules stay. */
+  reload(): boolean;
+  /** Writes what is to be kept. */
+  close(): Promise<void>;
+}
 
 /**
  * Builds it. `pauseSource`: tells the pools of egress sources.
  * @throws SluiceError `bad-config-file`.
  */
-export function shaping(
+export async function openShaping(
   settings: Settings,
   log: Log,
   clock: Clock,
   orders: StandingOrders,
   pauseSource: ShapingActions['pauseSource'],
-): Shaping {
-  return new Shaping({
-    rules: readConfigFile(settings.configFile).shaping,
+): Promise<OpenShaping> {
+  const file = readConfigFile(settings.configFile);
+  const shaping = new Shaping({
+    rules: file.shaping,
+    reserve: file.lanes.reserve,
     shipped: PROVIDER_RULES,
     now: () => clock.now(),
     events: logged(log),
@@ -46,6 +62,36 @@ export function shaping(
       },
     },
   });
+  const { scopes } = shaping;
+  const counts = new StateFile({
+    path: join(settings.spoolDir, 'shaping.json'),
+    snapshot: () => scopes.kept(),
+    warn: (fields, line) => log.warn(fields, line),
+    delay: 0,
+  });
+  scopes.restore(await counts.read());
+  const keep = (): void => {
+    if (scopes.changed) counts.changed();
+  };
+  const timer = setInterval(keep, KEEP_INTERVAL);
+  timer.unref();
+  return {
+    shaping,
+    reload: () => {
+      try {
+        const now = readConfigFile(settings.configFile);
+        shaping.configure(now.shaping, now.lanes.reserve);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    close: () => {
+      clearInterval(timer);
+      keep();
+      return counts.close();
+    },
+  };
 }
 
 /** A line for each change of state and each action. */

@@ -18,7 +18,7 @@ import { headerRules, type Preparation, preparation } from './app-preparation.js
 import { recipientPolicy, recipientVerifier } from './app-recipients.js';
 import { isElsewhere, type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
-import { shaping } from './app-shaping.js';
+import { type OpenShaping, openShaping } from './app-shaping.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
@@ -82,6 +82,7 @@ export class App {
   private commands!: QueueCommands;
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
+  private shaping: OpenShaping | null = null;
   private route!: Routing;
   private verifier!: RecipientVerifier;
 
@@ -119,7 +120,8 @@ export class App {
     const routes = accounts && this.reloadRoutes();
     const [keys, certificates] = await Promise.all([this.reloadKeys(), this.certificates?.reload() ?? true]);
     this.renewSessions();
-    return keys && certificates && routes;
+    const shaping = this.shaping?.reload() ?? true;
+    return keys && certificates && routes && shaping;
   }
 
   /** Mail that waits goes where it belongs now. */
@@ -183,6 +185,7 @@ export class App {
     this.verifier?.close();
     await this.route?.close();
     await this.closeOrders();
+    await this.shaping?.close();
     await this.spool?.close();
   }
 
@@ -260,6 +263,7 @@ export class App {
     const kept = await openOrders(settings, this.log, clock);
     this.orders = kept.orders;
     this.closeOrders = kept.close;
+    this.shaping = await openShaping(settings, this.log, clock, this.orders, () => {});
     this.scheduler = new Scheduler({
       spool,
       clock,
@@ -280,7 +284,7 @@ export class App {
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
         suspensions: this.orders,
-        controlOf: shaping(settings, this.log, clock, this.orders, () => {}).controlOf,
+        controlOf: this.shaping.shaping.controlOf,
       },
       this.scheduler,
     );

@@ -15,11 +15,16 @@ export class RateLimit {
   readonly windowMs: number;
   private readonly taken: SlidingCount;
 
-  /** `most`: 0 or more, in whatever is counted; `windowMs`: 1 or more. */
-  constructor(most: number, windowMs: number) {
+  /** `most`: 0 or more, in whatever is counted; `windowMs`: 1 or more. `taken`: what counts already, of such a window. */
+  constructor(most: number, windowMs: number, taken = new SlidingCount(windowMs)) {
     this.most = most;
     this.windowMs = windowMs;
-    this.taken = new SlidingCount(windowMs);
+    this.taken = taken;
+  }
+
+  /** The same bucket with another limit: what was taken counts in both. */
+  withMost(most: number): RateLimit {
+    return new RateLimit(most, this.windowMs, this.taken);
   }
 
   /** Books `count` and gives 0, or books nothing and says when to ask again: ms, Infinity when it never fits. */
@@ -51,5 +56,16 @@ export class RateLimit {
   used(now: number): number {
     this.taken.advance(now);
     return this.taken.total;
+  }
+
+  /** What counts, to be kept over a restart. */
+  kept(now: number): number[] {
+    this.taken.advance(now);
+    return this.taken.kept();
+  }
+
+  /** Takes over what `kept` gave. */
+  restore(kept: readonly number[], now: number): void {
+    this.taken.restore(kept, now);
   }
 }

@@ -164,9 +164,9 @@ export class SiteConnections implements ConnectionOwner {
     const now = this.environment.clock.now();
     this.ended(connection, resultOf(verdicts), now);
     this.lessons.throttling(connection, verdicts, now);
+    this.lessons.finished(connection, job, verdicts, now);
     const leaves = verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421);
     if (leaves && connection.session.transactions > 1 && this.requeued(connection, job)) return;
-    this.lessons.finished(connection, job, verdicts, now);
     this.environment.ends.decided(connection, job, verdicts);
     if (connection.session.usable) this.release(connection);
   }

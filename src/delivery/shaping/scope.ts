@@ -4,7 +4,7 @@
  */
 import { RateLimit } from '../../core/token-bucket.js';
 import type { Wait } from '../../queue/wait.js';
-import { type Counted, connectionsInWords, type Rate, SPAN_MS, wordsOf } from './rule.js';
+import { type Counted, connectionsInWords, type Rate, SPAN_MS, type Span, wordsOf } from './rule.js';
 
 /** When to ask again for a connection where all are used, ms. */
 const ASK_AGAIN = 1000;
@@ -12,30 +12,59 @@ const ASK_AGAIN = 1000;
 /** A limit in time with its words, and the answer while it is reached. */
 export class NamedRate {
   readonly counted: Counted;
+  readonly span: Span;
   readonly limit: RateLimit;
   /** `site google.com: 100 messages a minute`. */
   readonly words: string;
   private readonly kind: Wait['kind'];
+  private readonly ledger: Ledger;
   private wait: Wait | null = null;
+  private keptWait: Wait | null = null;
 
-  constructor(scope: string, rate: Rate) {
+  /** `before`: the same under another limit, whose count it takes over. */
+  constructor(scope: string, rate: Rate, ledger: Ledger, before?: NamedRate) {
     this.counted = rate.counted;
-    this.limit = new RateLimit(rate.most, SPAN_MS[rate.span]);
+    this.span = rate.span;
+    this.ledger = ledger;
+    this.limit = before?.limit.withMost(rate.most) ?? new RateLimit(rate.most, SPAN_MS[rate.span]);
     this.words = `${scope}: ${wordsOf(rate)}`;
     this.kind = rate.span === 'day' ? 'quota' : 'rate';
   }
 
-  /** Why `count` more cannot be had now, null when they can. Books nothing. */
-  blocks(count: number, now: number): Wait | null {
-    const until = this.limit.freeAt(count, now);
+  /** Why `count` more cannot be had now, null when they can. `keep`: share of the limit that is to be left. Books nothing. */
+  blocks(count: number, now: number, keep = 0): Wait | null {
+    const { most } = this.limit;
+    const kept = keep === 0 ? 0 : Math.floor(most * keep);
+    const until = this.limit.freeAt(Math.min(most, count + kept), now);
     if (until === 0) return null;
     // The same answer as long as it is the same: it is asked for each message that waits.
-    if (this.wait === null || this.wait.until !== until) this.wait = { kind: this.kind, reason: this.words, until };
-    return this.wait;
+    const before = kept === 0 ? this.wait : this.keptWait;
+    if (before !== null && before.until === until) return before;
+    const reason = kept === 0 ? this.words : `${this.words}, of which ${kept} are kept for immediate mail`;
+    const wait = { kind: this.kind, reason, until };
+    if (kept === 0) this.wait = wait;
+    else this.keptWait = wait;
+    return wait;
+  }
+
+  /** Of what is kept over restarts: shorter spans are past before the engine is back. */
+  get isKept(): boolean {
+    return this.span === 'hour' || this.span === 'day';
+  }
+
+  book(count: number, now: number): void {
+    this.limit.book(count, now);
+    if (this.isKept) this.ledger.changed = true;
   }
 }
 
+/** Told when something was counted that is to be kept. */
+export interface Ledger {
+  changed: boolean;
+}
+
 export class Scope {
+  readonly key: string;
   /** `site google.com`, `site google.com, source ip1`, `tenant acme`. */
   readonly name: string;
   /** Most connections; Infinity: no limit. */
@@ -48,12 +77,33 @@ export class Scope {
   readonly connectionRates: readonly NamedRate[];
   private full: Wait | null = null;
 
-  constructor(name: string, most: number, rates: readonly Rate[]) {
+  /** `before`: the same under other limits, which it takes the place of. */
+  constructor(key: string, name: string, most: number, rates: readonly Rate[], ledger: Ledger, before?: Scope) {
+    this.key = key;
     this.name = name;
     this.most = most;
-    const named = rates.map((rate) => new NamedRate(name, rate));
+    this.open = before?.open ?? 0;
+    const named = rates.map((rate) => {
+      const same = before?.all.find(({ counted, span }) => counted === rate.counted && span === rate.span);
+      return new NamedRate(name, rate, ledger, same);
+    });
     this.rates = named.filter(({ counted }) => counted !== 'connections');
     this.connectionRates = named.filter(({ counted }) => counted === 'connections');
+  }
+
+  get all(): readonly NamedRate[] {
+    return [...this.rates, ...this.connectionRates];
+  }
+
+  /** These are its limits. */
+  has(most: number, rates: readonly Rate[]): boolean {
+    const all = this.all;
+    if (most !== this.most || rates.length !== all.length) return false;
+    return rates.every((rate) =>
+      all.some(
+        ({ counted, span, limit }) => counted === rate.counted && span === rate.span && limit.most === rate.most,
+      ),
+    );
   }
 
   /** Why no connection may be begun now, null when one may. */
@@ -78,7 +128,7 @@ export class Scope {
   /** A connection is begun that nothing blocked. */
   connect(now: number): void {
     this.open++;
-    for (const rate of this.connectionRates) rate.limit.book(1, now);
+    for (const rate of this.connectionRates) rate.book(1, now);
   }
 
   /** A connection is over. */
@@ -89,7 +139,7 @@ export class Scope {
   /** Nothing is remembered in it. */
   isIdle(now: number): boolean {
     if (this.open > 0) return false;
-    return [...this.rates, ...this.connectionRates].every(({ limit }) => limit.used(now) === 0);
+    return this.all.every(({ limit }) => limit.used(now) === 0);
   }
 
   /** Everything it holds back now. */
@@ -100,7 +150,7 @@ export class Scope {
 
   /** Its limits and what of them is used, for listings. */
   describe(now: number): Record<string, unknown>[] {
-    const rates = [...this.rates, ...this.connectionRates].map(({ words, limit }) => ({
+    const rates = this.all.map(({ words, limit }) => ({
       limit: words,
       used: limit.used(now),
     }));

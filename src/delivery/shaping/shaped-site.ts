@@ -3,7 +3,7 @@
  *
  * Admission asks everything before it books anything. A message with more bytes or recipients than a limit has in all
  * counts as the whole of it (it goes alone in its window): no relay can send half a message. Recipients are kept from
- * that by maxRecipients.
+ * that by maxRecipients. Of each limit in time a share is for immediate mail, so that bulk does not use up the hour of it.
  */
 import type { DeliveryJob } from '../../queue/queued-message.js';
 import type { Wait } from '../../queue/wait.js';
@@ -17,12 +17,19 @@ import { type Action, placeInWords } from './rule.js';
 import type { NamedRate } from './scope.js';
 import type { Scopes } from './scopes.js';
 import type { ShapingActions, ShapingEvents } from './shaping-events.js';
-import type { SiteRules } from './site-rules.js';
+import type { SiteFacts, SiteRules } from './site-rules.js';
 import { SiteSource } from './site-source.js';
 
 /** What all sites share. */
 export interface SiteEnvironment {
+  /** Changes with the rules. */
+  readonly revision: number;
+  rulesFor(facts: SiteFacts): SiteRules;
   readonly scopes: Scopes;
+  /** Share of each limit in time that only immediate mail may take. */
+  readonly reserve: number;
+  /** When there was immediate mail last, engine clock ms: where there is none, nothing is kept for it. */
+  urgentAt: number;
   readonly actions: ShapingActions;
   readonly events: ShapingEvents;
 }
@@ -31,6 +38,8 @@ export interface SiteEnvironment {
 const HOLD = 20_000;
 /** How long a source whose quota is used up rests, ms. */
 const QUOTA_PAUSE = 600_000;
+/** How long after immediate mail some of each limit is kept for more of it, ms. */
+const URGENT_TIME = 3_600_000;
 /** Refusals kept for listings, and how long their text is at most. */
 const KEPT_REPLIES = 5;
 const KEPT_TEXT = 200;
@@ -38,22 +47,28 @@ const KEPT_TEXT = 200;
 export class ShapedSite implements SiteControl {
   readonly site: string;
   connections = 0;
-  readonly maxMessages: number;
-  readonly maxRecipients: number;
   /** When it was last asked, engine clock ms. */
   usedAt = 0;
-  private readonly rules: SiteRules;
+  private rules: SiteRules;
+  private revision: number;
   private readonly environment: SiteEnvironment;
   private readonly sources = new Map<string, SiteSource>();
   private readonly pause = new Pause();
   private readonly replies: { readonly at: number; readonly source: string; readonly reply: string }[] = [];
 
-  constructor(rules: SiteRules, environment: SiteEnvironment) {
-    this.site = rules.facts.domain === '' ? rules.facts.site : `${rules.facts.site}, domain ${rules.facts.domain}`;
-    this.rules = rules;
+  constructor(facts: SiteFacts, environment: SiteEnvironment) {
+    this.site = facts.domain === '' ? facts.site : `${facts.site}, domain ${facts.domain}`;
     this.environment = environment;
-    this.maxMessages = rules.maxMessages;
-    this.maxRecipients = rules.maxRecipients;
+    this.revision = environment.revision;
+    this.rules = environment.rulesFor(facts);
+  }
+
+  get maxMessages(): number {
+    return this.rules.maxMessages;
+  }
+
+  get maxRecipients(): number {
+    return this.rules.maxRecipients;
   }
 
   connectionLimit(now: number): number {
@@ -85,12 +100,13 @@ export class ShapedSite implements SiteControl {
     const paused = this.pause.blocks(now) ?? at.pause.blocks(now) ?? at.learner?.blocks(at.words, now) ?? null;
     if (paused !== null) return paused;
     const { scopes } = at.flow(job.message.envelope.handling.tenant);
+    const keep = this.toKeep(job, now);
     for (const { rates } of scopes)
       for (const rate of rates) {
-        const wait = rate.blocks(this.weightOf(job, rate), now);
+        const wait = rate.blocks(this.weightOf(job, rate), now, keep);
         if (wait !== null) return wait;
       }
-    for (const { rates } of scopes) for (const rate of rates) rate.limit.book(this.weightOf(job, rate), now);
+    for (const { rates } of scopes) for (const rate of rates) rate.book(this.weightOf(job, rate), now);
     at.learner?.book(now, 1);
     return null;
   }
@@ -112,8 +128,9 @@ export class ShapedSite implements SiteControl {
 
   closed(_host: SiteHost, source: string): void {
     const at = this.sourceOf(source);
+    const { scopes } = at.flow('');
+    for (const scope of scopes) scope.disconnect();
     if (at.open > 0) at.open--;
-    for (const scope of at.flow('').scopes) scope.disconnect();
   }
 
   finished(
@@ -151,6 +168,9 @@ export class ShapedSite implements SiteControl {
 
   describe(now: number): Readonly<Record<string, unknown>> {
     const scopes = new Set([...this.sources.values()].flatMap((source) => source.allScopes()));
+    // Asked about before there was mail: what holds without a source.
+    if (scopes.size === 0)
+      for (const scope of this.rules.scopesFor('', '', this.environment.scopes.of)) scopes.add(scope);
     const learnt = [...this.sources.values()].flatMap((source) => {
       const facts = source.learner?.describe(now) ?? null;
       return facts === null ? [] : [{ source: source.name, ...facts }];
@@ -173,17 +193,30 @@ export class ShapedSite implements SiteControl {
   }
 
   private sourceOf(name: string): SiteSource {
+    if (this.revision !== this.environment.revision) this.heedRules();
     let source = this.sources.get(name);
     if (source === undefined) {
-      const { adaptive, facts } = this.rules;
-      // Without a word of the operator, only the pace of mail to MX hosts is judged by latency.
-      const learns = adaptive === false ? null : { latency: adaptive === true || facts.host !== '' };
-      source = new SiteSource(name, this.rules, this.environment.scopes, learns, (lesson) =>
+      source = new SiteSource(name, this.rules, this.environment.scopes, (lesson) =>
         this.environment.events.learnt(this.site, name, lesson),
       );
       this.sources.set(name, source);
     }
     return source;
+  }
+
+  private heedRules(): void {
+    this.revision = this.environment.revision;
+    this.rules = this.environment.rulesFor(this.rules.facts);
+    for (const source of this.sources.values()) source.heed(this.rules);
+  }
+
+  /** Share of limits that this job may not take. */
+  private toKeep({ message }: DeliveryJob, now: number): number {
+    const { environment } = this;
+    if (message.envelope.handling.lane !== 'immediate' || message.attempts > 0)
+      return now - environment.urgentAt < URGENT_TIME ? environment.reserve : 0;
+    environment.urgentAt = now;
+    return 0;
   }
 
   private weightOf(job: DeliveryJob, { counted, limit }: NamedRate): number {

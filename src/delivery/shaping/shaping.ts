@@ -18,6 +18,8 @@ export interface ShapingOptions {
   /** The operator's, in their order. */
   readonly rules: readonly ShapingRule[];
   readonly shipped: readonly ShapingRule[];
+  /** Share of limits that only immediate mail may take, 0 to 0.5. */
+  readonly reserve: number;
   readonly actions: ShapingActions;
   readonly events: ShapingEvents;
   /** Engine clock ms. */
@@ -27,20 +29,35 @@ export interface ShapingOptions {
 /** Looked for what can go when there are this many, then at twice what is left. */
 const SWEEP_FROM = 1024;
 const IDLE_TIME = 600_000;
+const NEVER = Number.NEGATIVE_INFINITY;
 
 export class Shaping {
+  /** What is counted, to be kept over restarts. */
+  readonly scopes: Scopes;
   private readonly options: ShapingOptions;
   private readonly sites = new Map<string, ShapedSite>();
   /** Domains that a rule asks for: their mail has a control of its own. */
-  private readonly domains: ReadonlySet<string>;
-  private readonly environment: SiteEnvironment;
+  private domains: ReadonlySet<string> = new Set();
+  private rules: readonly ShapingRule[] = [];
+  private readonly environment: SiteEnvironment & { revision: number; reserve: number };
   private sweepAt = SWEEP_FROM;
 
   constructor(options: ShapingOptions) {
     this.options = options;
-    this.domains = new Set([...options.rules, ...options.shipped].map(({ domain }) => domain));
-    const { actions, events } = options;
-    this.environment = { actions, events, scopes: new Scopes(options.now) };
+    const { actions, events, shipped } = options;
+    const rulesFor = (facts: SiteFacts): SiteRules => new SiteRules(facts, this.rules, shipped);
+    this.scopes = new Scopes(options.now);
+    this.environment = { actions, events, scopes: this.scopes, rulesFor, revision: 0, reserve: 0, urgentAt: NEVER };
+    this.configure(options.rules, options.reserve);
+  }
+
+  /** Other rules of the operator: from now on, with all that was counted and learnt. */
+  configure(rules: readonly ShapingRule[], reserve: number): void {
+    this.rules = rules;
+    this.environment.reserve = reserve;
+    this.domains = new Set([...rules, ...this.options.shipped].map(({ domain }) => domain));
+    this.environment.revision++;
+    this.scopes.renew();
   }
 
   /** The control for a destination with these hosts, in order of preference. */
@@ -50,7 +67,7 @@ export class Shaping {
     let site = this.sites.get(key);
     if (site === undefined) {
       if (this.sites.size >= this.sweepAt) this.sweepSites();
-      site = new ShapedSite(new SiteRules(facts, this.options.rules, this.options.shipped), this.environment);
+      site = new ShapedSite(facts, this.environment);
       this.sites.set(key, site);
     }
     site.usedAt = this.options.now();

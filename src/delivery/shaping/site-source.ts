@@ -26,39 +26,39 @@ export class SiteSource {
   open = 0;
   readonly pause = new Pause();
   /** null: nothing is to be learnt. */
-  readonly learner: Learner | null;
-  private readonly rules: SiteRules;
+  learner: Learner | null = null;
+  private rules: SiteRules;
   private readonly scopes: Scopes;
-  private plain: Flow | null = null;
+  private plain: Flow = { scopes: [], rules: [] };
   private readonly flows = new Map<string, Flow>();
   private generation = -1;
 
-  /** `learns`: null for not at all, else whether latency is heeded. */
-  constructor(
-    name: string,
-    rules: SiteRules,
-    scopes: Scopes,
-    learns: { readonly latency: boolean } | null,
-    onLesson: (lesson: Lesson) => void,
-  ) {
+  private readonly onLesson: (lesson: Lesson) => void;
+
+  constructor(name: string, rules: SiteRules, scopes: Scopes, onLesson: (lesson: Lesson) => void) {
     this.name = name;
     this.rules = rules;
     this.scopes = scopes;
     this.words = placeInWords(rules.facts.site, name);
-    this.learner = learns === null ? null : new Learner(learns.latency, onLesson);
+    this.onLesson = onLesson;
+    this.heed(rules);
+  }
+
+  /** Other rules hold from now on. */
+  heed(rules: SiteRules): void {
+    this.rules = rules;
+    this.generation = -1;
+    const { adaptive, facts } = rules;
+    // Without a word of the operator, only the pace of mail to MX hosts is judged by latency.
+    const latency = adaptive === true || facts.host !== '';
+    if (adaptive === false) this.learner = null;
+    else this.learner ??= new Learner(latency, this.onLesson);
   }
 
   /** What holds for a tenant's messages. */
   flow(tenant: string): Flow {
-    if (this.generation !== this.scopes.generation) {
-      this.plain = null;
-      this.flows.clear();
-      this.generation = this.scopes.generation;
-    }
-    if (tenant === '' || !this.rules.asksTenant) {
-      this.plain ??= this.makeFlow('');
-      return this.plain;
-    }
+    if (this.generation !== this.scopes.generation) this.askAnew();
+    if (tenant === '' || !this.rules.asksTenant) return this.plain;
     let flow = this.flows.get(tenant);
     if (flow === undefined) {
       if (this.flows.size >= MAX_FLOWS) this.flows.clear();
@@ -88,6 +88,15 @@ export class SiteSource {
   /** Something is remembered that must not be forgotten. */
   isBusy(now: number): boolean {
     return this.open > 0 || this.pause.blocks(now) !== null || this.learner?.isSet === true;
+  }
+
+  private askAnew(): void {
+    const before = this.plain.scopes;
+    this.flows.clear();
+    this.generation = this.scopes.generation;
+    this.plain = this.makeFlow('');
+    // A limit that is new counts the connections that were there before it, too.
+    for (const scope of this.plain.scopes) if (!before.some(({ key }) => key === scope.key)) scope.open += this.open;
   }
 
   private makeFlow(tenant: string): Flow {

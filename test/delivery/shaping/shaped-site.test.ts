@@ -152,6 +152,26 @@ describe('limits of a site', () => {
     expect(control.admitJob(job(), '', run.now)?.reason).toBe('site mx.example.test: 2 messages a minute');
   });
 
+  it('keep a share for immediate mail where there is some, so that bulk does not use them up', () => {
+    const { run, control } = world([{ site: '*', rates: [{ counted: 'messages', span: 'hour', most: 50 }] }]);
+    const goes = (lane: string, attempts = 0) => control.admitJob(job({ lane, attempts }), '', run.now) === null;
+    expect(goes('immediate')).toBe(true);
+    for (let i = 0; i < 44; i++) expect(goes('bulk')).toBe(true);
+    expect(control.admitJob(job(), '', run.now)?.reason).toBe(
+      'site mx.example.test: 50 messages an hour, of which 5 are kept for immediate mail',
+    );
+    // What was put off is no longer immediate.
+    expect(goes('immediate', 1)).toBe(false);
+    for (let i = 0; i < 5; i++) expect(goes('immediate')).toBe(true);
+    expect(goes('immediate')).toBe(false);
+  });
+
+  it('are all for bulk where there is no immediate mail', () => {
+    const { run, control } = world([{ site: '*', rates: [{ counted: 'messages', span: 'hour', most: 50 }] }]);
+    for (let i = 0; i < 50; i++) expect(control.admitJob(job(), '', run.now)).toBeNull();
+    expect(control.admitJob(job(), '', run.now)?.reason).toBe('site mx.example.test: 50 messages an hour');
+  });
+
   it('of a day are told as a quota', () => {
     const { run, control } = world([{ source: 'ip1', rates: [{ counted: 'messages', span: 'day', most: 1 }] }]);
     control.admitJob(job(), 'ip1', run.now);

@@ -16,9 +16,9 @@ export function host(name: string): SiteHost {
 }
 
 /** A job as far as the shaping looks at it. */
-export function job({ recipients = 1, size = 1000, tenant = '' } = {}): DeliveryJob {
-  const envelope = { handling: { tenant }, content: { size } };
-  const message = { envelope } as unknown as DeliveryJob['message'];
+export function job({ recipients = 1, size = 1000, tenant = '', lane = 'bulk', attempts = 0 } = {}): DeliveryJob {
+  const envelope = { handling: { tenant, lane }, content: { size } };
+  const message = { envelope, attempts } as unknown as DeliveryJob['message'];
   return { message, destination: '', recipients: Array.from({ length: recipients }, (_, i) => i), requeued: 0 };
 }
 
@@ -56,6 +56,7 @@ export class ShapingWorld {
     this.shaping = new Shaping({
       rules: rules.map(rule),
       shipped,
+      reserve: 0.1,
       now: () => this.now,
       actions: {
         pauseSource: (source, site, ms) => this.paused.push(`${source} at ${site} for ${ms}`),
