@@ -1,5 +1,6 @@
 /** The routing as the engine builds it: sites of every kind of destination, reload, orders of operators, explanations. */
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Egress } from '../src/app-egress.js';
 import { recipientPolicy, recipientVerifier } from '../src/app-recipients.js';
 import { type Routing, type RoutingParts, routing } from '../src/app-routing.js';
 import { type ConfigFile, parseConfigFile } from '../src/config/config-file.js';
@@ -23,12 +24,16 @@ afterEach(async () => {
 
 const tables = (text: string): ConfigFile => parseConfigFile(text, 'x.toml');
 
+function egressOf(poolOf: Egress['poolOf']): Egress {
+  return { poolOf, names: [], open: async () => {}, close: async () => {} };
+}
+
 function built(text: string, env: Record<string, string> = {}, parts: Partial<RoutingParts> = {}): Routing {
   const { settings } = loadSettings({ SLUICE_UPSTREAM: 'smtp://127.0.0.1:2525', ...env }, '/');
   const route = routing(settings, tables(text), systemClock, {
     ports: () => [],
     host: { policyFailed: () => {}, log: () => {}, submitReport: async () => {} },
-    egressPool: () => null,
+    egress: egressOf(() => null),
     local: () => undefined,
     ...parts,
   });
@@ -132,7 +137,7 @@ describe('sites', () => {
 
   it('go out from their pool of egress sources, and not at all when that is gone', async () => {
     const pool = { name: 'warm' } as EgressPool;
-    const route = built(GROUPS, {}, { egressPool: (name) => (name === 'warm' ? pool : null) });
+    const route = built(GROUPS, {}, { egress: egressOf((name) => (name === 'warm' ? pool : null)) });
     expect(await route.siteOf('upstream/pair@warm').resolve()).toMatchObject({ kind: 'hosts', egress: pool });
     expect(await route.siteOf('upstream/pair').resolve()).not.toHaveProperty('egress');
     expect(await route.siteOf('upstream/pair@cold').resolve()).toMatchObject({ kind: 'failed', temporary: true });
@@ -206,7 +211,7 @@ describe('explanations', () => {
       set_lane = "immediate"
     `,
       {},
-      { egressPool: (name) => ({ name }) as EgressPool },
+      { egress: egressOf((name) => ({ name }) as EgressPool) },
     );
     expect(await ask(route, { sender: 'x@acme.example', fields: { 'x-campaign': 'Spring 7' } })).toMatchObject({
       route: 'spring',
