@@ -36,4 +36,5 @@ export type Report =
       readonly returned: ReturnedHeader;
     }
   /** An answer by a machine, or anything else: nothing to book. */
-  | { readonly kind: 'reply' | 'unknown'; readonly subject: string };
+  | { readonly kind: 'reply'; readonly subject: string }
+  | { readonly kind: 'unknown'; readonly subject: string };
