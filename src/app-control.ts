@@ -2,6 +2,7 @@
  * What operators may look at and ask for: the read and command interface of the control plane, tied to the parts.
  */
 import { join } from 'node:path';
+import type { Outcomes } from './app-outcomes.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
 import type { Clock } from './core/clock.js';
@@ -31,6 +32,7 @@ export async function openOrders(settings: Settings, log: Log, clock: Clock): Pr
 }
 
 export interface ControlParts {
+  readonly outcomes: Outcomes;
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly orders: StandingOrders;
@@ -38,8 +40,9 @@ export interface ControlParts {
 }
 
 /** Builds it. Results are JSON-safe; what cannot be rejects with words for the operator. */
-export function engineControl({ log, commands, orders, status }: ControlParts): EngineControl {
+export function engineControl({ log, commands, orders, outcomes, status }: ControlParts): EngineControl {
   return {
+    ...outcomes.control,
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),

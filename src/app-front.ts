@@ -53,6 +53,8 @@ export interface FrontParts {
 export interface Sessions {
   readonly material: TlsMaterial | null;
   readonly mechanisms: readonly Mechanism[];
+  /** Taken from anyone as the relay domains are. */
+  readonly bounceDomains: readonly string[];
 }
 
 /** Refuses a recipient, now or later; null takes it. */
@@ -61,7 +63,7 @@ export type RecipientPolicy = FrontHost['admitRecipient'];
 /** What sessions of each listener are told. */
 export function sessionConfig(
   settings: Settings,
-  { material, mechanisms }: Sessions,
+  { material, mechanisms, bounceDomains }: Sessions,
   askRecipients: boolean,
 ): SessionConfig {
   const names = listenerNames(settings.listen);
@@ -73,7 +75,7 @@ export function sessionConfig(
     })),
     tls: material,
     handshakeTimeout: settings.tlsHandshakeTimeout,
-    relayDomains: settings.relayDomains,
+    relayDomains: [...settings.relayDomains, ...bounceDomains],
     askRecipients,
   };
 }

@@ -10,6 +10,7 @@ import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
 import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { type Outcomes, openOutcomes } from './app-outcomes.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
@@ -78,6 +79,7 @@ export class App {
   private orders!: StandingOrders;
   private closeOrders: () => Promise<void> = async () => {};
   private route!: Routing;
+  private outcomes!: Outcomes;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -178,14 +180,15 @@ export class App {
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
     await this.route?.close();
+    this.outcomes?.close();
     await this.closeOrders();
     await this.spool?.close();
   }
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, orders } = this;
-    return engineControl({ log, commands, orders, status: () => this.status() });
+    const { log, commands, orders, outcomes } = this;
+    return engineControl({ log, commands, orders, outcomes, status: () => this.status() });
   }
 
   private status(): EngineStatus {
@@ -229,6 +232,8 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
+    const outcomes = openOutcomes(settings, spool, clock, events);
+    this.outcomes = outcomes;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
@@ -237,7 +242,7 @@ export class App {
       ports: () => this.front?.ports ?? [],
       host,
       egressPool: () => null,
-      local: () => undefined,
+      local: (name) => outcomes.local(name),
     });
     this.route = route;
     await route.open();
@@ -263,7 +268,7 @@ export class App {
       memory: Math.max(1024 * 1024, settings.queueMemory),
       notifier,
       events,
-      destinationOf: route.destinationOf,
+      destinationOf: outcomes.inFrontOf(route.destinationOf),
       wake: (queue) => this.delivery.wake(queue),
     });
     this.delivery = new Delivery(
@@ -286,6 +291,7 @@ export class App {
         hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
+        returnPath: outcomes.returnPath,
         suspensions: this.orders,
         controlOf: shaping(settings, this.log, clock, this.orders, () => {}).controlOf,
       },
@@ -295,7 +301,7 @@ export class App {
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set(settings.relayDomains),
+      relayDomains: new Set([...settings.relayDomains, ...outcomes.bounceDomains()]),
     });
     const rules = headerRules(settings);
     this.rules = this.readRules();
@@ -354,7 +360,11 @@ export class App {
   }
 
   private sessions(): Sessions {
-    return { material: this.certificates?.material ?? null, mechanisms: this.accounts.mechanisms };
+    return {
+      material: this.certificates?.material ?? null,
+      mechanisms: this.accounts.mechanisms,
+      bounceDomains: this.outcomes.bounceDomains(),
+    };
   }
 
   /** Connections from now on get what holds now. */

@@ -56,7 +56,8 @@ export interface BounceDeskEvents {
 }
 
 export interface BounceDeskOptions {
-  readonly verp: Verp;
+  /** As it is configured now. */
+  verp(): Verp;
   readonly clock: Clock;
   /** Name of this host, as in its Received fields. */
   readonly hostname: string;
@@ -68,7 +69,13 @@ const MAX_CONTENT = 256 * 1024;
 const MAX_REMEMBERED = 10_000;
 const MAX_BOOKED = 20;
 const MAX_REPLY = 500;
-const DONE: Outcome = { kind: 'delivered', reply: '250 2.0.0 read', enhanced: '2.0.0', host: 'local', relayed: false };
+const DONE: Outcome = {
+  kind: 'delivered',
+  reply: 'read and done with',
+  enhanced: '2.0.0',
+  host: 'local',
+  relayed: false,
+};
 /** Of these a recipient says nothing against the sender. */
 const NO_COMPLAINTS = ['not-spam', 'auth-failure'];
 
@@ -115,7 +122,7 @@ export class BounceDesk {
     if (report.kind === 'reply') return 'an answer by a machine';
     if (report.kind === 'unknown') return 'no report';
     const { verp, clock, hostname } = this.options;
-    const identity = identify(report, to, verp, hostname, clock.wall());
+    const identity = identify(report, to, verp(), hostname, clock.wall());
     if (report.kind === 'complaint') return this.complaint(report, identity);
     const failed = report.recipients.filter(({ action }) => action === 'failed');
     if (failed.length === 0)

@@ -12,6 +12,9 @@ export type BounceRule = readonly [BounceCategory, RegExp];
 
 /** Codes and names that one provider or program alone uses. */
 export const PROVIDER_RULES: readonly BounceRule[] = [
+  // Our own doing.
+  ['suppressed', /\bon the suppression list\b/],
+  ['operator', /\bby the operator\b/],
   // Whatever else is said with these codes is about us (RFC 4954), not about a recipient.
   ['relaying-denied', /^53[05] (?!.*(?:tls|ssl|encrypt))/],
   ['relaying-denied', /\brcpthosts\b/],

@@ -28,6 +28,8 @@ const DELAYED =
 /** What stands before the returned message or its header. */
 const RETURNED =
   /^-{2,}[ \t]*(?:below this line is a copy|this is a copy of|begin(?:ning of)? (?:original )?(?:message|header)|original message|the header of|(?:the )?(?:original )?message (?:header|follows)|returned message|undelivered message)[^\n]*$/im;
+/** All but the line feed. */
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 const REPLY = /(?<![\w.@])([45]\d\d)[ -](?:#?([45]\.\d{1,3}\.\d{1,3}))?/;
 const STATUS = /(?<![\w.])#?([45]\.\d{1,3}\.\d{1,3})(?![\w.])/;
 
@@ -37,7 +39,7 @@ export function readPlainBounce({ header, text }: PlainMail): PlainBounce | null
   const subject = first(header, 'subject');
   const fromDaemon = DAEMON.test(first(header, 'from')) || /^<?>?$/.test(first(header, 'return-path') || 'none');
   if (failed.length === 0 && !(fromDaemon && SUBJECT.test(subject))) return null;
-  const whole = text.slice(0, MAX_TEXT).replace(/\r\n/g, '\n');
+  const whole = text.slice(0, MAX_TEXT).replace(/\r\n/g, '\n').replace(CONTROL, ' ');
   const cutAt = RETURNED.exec(whole);
   const said = cutAt === null ? whole : whole.slice(0, cutAt.index);
   const rest = cutAt === null ? '' : whole.slice(cutAt.index + cutAt[0].length);

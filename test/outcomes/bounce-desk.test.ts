@@ -46,7 +46,7 @@ beforeEach(() => {
   const times = { 'bad-mailbox': 1000, 'bad-domain': 1000, 'inactive-mailbox': 1000, complaint: 0 };
   list = new SuppressionList({ table: new MemoryKeyTable(), clock, times, most: 100, flush: async () => {} });
   desk = new BounceDesk({
-    verp,
+    verp: () => verp,
     clock,
     hostname: 'relay.example',
     suppression: list,

@@ -142,7 +142,7 @@ describe('readReport', () => {
           for (const address of addresses) expect(address).toMatch(/^[^\s<>]+@[^\s<>]*$/);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
