@@ -3,6 +3,8 @@
  * handled, and how much of it there may be.
  */
 import type { Accounts } from './accounts/accounts.js';
+import type { Outcomes } from './app-outcomes.js';
+import type { Routing } from './app-routing.js';
 import type { ConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
@@ -11,11 +13,12 @@ import { COUNTED, type EdgeLimit, EdgeLimits, TenantLimits } from './intake/edge
 import { MessageHandling } from './intake/handling.js';
 import type { IntakeEdge, Submitter } from './intake/intake.js';
 import { LimitsInForce } from './intake/limits-in-force.js';
-import type { Envelope, Lane } from './message/envelope.js';
+import type { Envelope, Lane, Recipient } from './message/envelope.js';
 import { Tenants } from './message/tenant.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
 import type { ConnectionLimits } from './net/connection-count.js';
 import type { MailClient } from './net/session-threads.js';
+import { domainOf } from './smtp/address.js';
 import type { Reply } from './smtp/replies.js';
 import type { Transaction } from './smtp/server-host.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
@@ -32,6 +35,7 @@ export function mailRules(
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
   events: Pick<EngineEvents, 'fieldIgnored'>,
+  outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>,
 ): MailRules {
   const names = listenerNames(settings.listen);
   const lanes = settings.listen.flatMap(({ lane }, i): [string, Lane][] => (lane === null ? [] : [[names[i]!, lane]]));
@@ -49,14 +53,38 @@ export function mailRules(
     laneOf: null,
     ignored: (client, field, value) => events.fieldIgnored(client, field, value),
   });
-  const edge = limits.none
-    ? null
-    : {
-        refusal: ({ handling: { tenant }, recipients, content }: Envelope) =>
-          limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now()),
-        dropReason: () => null,
-      };
+  const edge =
+    limits.none && !outcomes.mayDrop()
+      ? null
+      : {
+          refusal: ({ handling: { tenant }, recipients, content }: Envelope) =>
+            limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now()),
+          dropReason: ({ handling: { tenant } }: Envelope, { address }: Recipient) =>
+            outcomes.dropReason(tenant, address),
+        };
   return { handling, edge };
+}
+
+/** The answer to RCPT for a recipient that the relay policy takes; null takes it. */
+export function recipientPolicy(
+  outcomes: Pick<Outcomes, 'askRecipients' | 'refusalOf'>,
+  routing: Pick<Routing, 'tenants'>,
+  client: MailClient,
+  address: string,
+): Reply | null {
+  if (!outcomes.askRecipients()) return null;
+  const { sender, account, relays, listener } = client;
+  // What the header says of the tenant comes later; what is found suppressed then is dealt with where it is queued.
+  const facts = {
+    relays,
+    account,
+    header: '',
+    sender,
+    senderDomain: domainOf(sender),
+    client: client.address,
+    listener,
+  };
+  return outcomes.refusalOf(routing.tenants().of(facts)?.name ?? '', address);
 }
 
 /** Limits of clients and listeners; null: there are none. */

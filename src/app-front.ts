@@ -41,11 +41,10 @@ export interface FrontParts {
   readonly sessions: () => Sessions;
   /** The answer to a client's MAIL while it, its account or its listener is over a limit. */
   limitOf(client: MailClient): Reply | null;
-  /**
-   * What is decided of recipients that the relay policy takes, besides; null: nothing. Changes with `configure` only
-   * between null and not.
-   */
-  readonly recipientPolicy: RecipientPolicy | null;
+  /** Taken from anyone, whatever the relay policy says. */
+  isBounceAddress(address: string): boolean;
+  /** What is decided of recipients that the relay policy takes, besides; null: nothing. */
+  readonly recipientPolicy: RecipientPolicy;
   room(): number;
 }
 
@@ -53,8 +52,10 @@ export interface FrontParts {
 export interface Sessions {
   readonly material: TlsMaterial | null;
   readonly mechanisms: readonly Mechanism[];
-  /** Taken from anyone as the relay domains are. */
+  /** Taken from anyone as the relay domains are: of some of them not every address, which the main thread decides. */
   readonly bounceDomains: readonly string[];
+  /** The main thread has something to say of recipients. */
+  readonly askRecipients: boolean;
 }
 
 /** Refuses a recipient, now or later; null takes it. */
@@ -63,8 +64,7 @@ export type RecipientPolicy = FrontHost['admitRecipient'];
 /** What sessions of each listener are told. */
 export function sessionConfig(
   settings: Settings,
-  { material, mechanisms, bounceDomains }: Sessions,
-  askRecipients: boolean,
+  { material, mechanisms, bounceDomains, askRecipients }: Sessions,
 ): SessionConfig {
   const names = listenerNames(settings.listen);
   return {
@@ -83,11 +83,12 @@ export function sessionConfig(
 /** Builds the front; it does not listen yet. @throws SluiceError `cannot-listen` where an inherited socket is missing. */
 export function buildFront(parts: FrontParts): Front {
   const { settings, clock, wheel, segments, count, admission, intake, events, authenticator, recipientPolicy } = parts;
-  const config = sessionConfig(settings, parts.sessions(), parts.recipientPolicy !== null);
+  const config = sessionConfig(settings, parts.sessions());
   const host: FrontHost = {
     admitMail: (client, size) => parts.limitOf(client) ?? admission.admitMail(size),
     admitRecipient: (client, address, domain) =>
-      admission.admitRecipient(client.relays, domain) ?? recipientPolicy?.(client, address, domain) ?? null,
+      (parts.isBounceAddress(address) ? null : admission.admitRecipient(client.relays, domain)) ??
+      recipientPolicy(client, address, domain),
     openBody: () => new BodyBuffer(segments),
     accept: (submitter, transaction) => intake.accept(submitter, transaction),
     authenticate: (question, address) => authenticator.answer(question, address),

@@ -32,12 +32,16 @@ type DestinationOf = (recipient: Recipient, envelope: Envelope) => string;
 
 export interface Outcomes {
   readonly returnPath: ReturnPath;
-  /** Domains whose mail is bounces: taken from anyone. */
-  bounceDomains(): readonly string[];
+  /** Domains of bounce addresses. `all`: with those of which only some addresses are (isBounceAddress decides). */
+  bounceDomains(all: boolean): readonly string[];
+  /** Sessions have to ask about recipients. When that becomes so, `changed` is told. */
+  askRecipients(): boolean;
   /** Mail to this address is a bounce or a complaint that comes back: taken from anyone. */
   isBounceAddress(address: string): boolean;
   /** The answer to RCPT for a recipient on the tenant's suppression list; null: it is not, or is to be dropped. */
   refusalOf(tenant: string, address: string): Reply | null;
+  /** There may be recipients that are dropped. */
+  mayDrop(): boolean;
   /** Why a recipient is taken and gets nothing; null: it gets its mail, or is to be refused. */
   dropReason(tenant: string, address: string): string | null;
   /** The destinations of routes, with what goes elsewhere taken out first: to `local/bounces` and `local/suppressed`. */
@@ -45,6 +49,8 @@ export interface Outcomes {
   /** The site of what is behind `local/`, undefined where it is not ours. */
   local(name: string): Site | undefined;
   kpis(): KpiReport;
+  /** Entries of the suppression list. */
+  suppressedCount(): number;
   readonly control: Pick<EngineControl, 'suppressions' | 'suppress' | 'unsuppress'>;
   /** Tenants as they are from now on. @throws SluiceError `bad-verp`, and nothing changes. */
   configure(tenants: readonly TenantSettings[]): void;
@@ -56,12 +62,18 @@ const BOUNCES = 'bounces';
 const SUPPRESSED = 'suppressed';
 const SWEEP_EVERY = 60_000;
 
-/** Builds it, and has the events told to it. @throws SluiceError `bad-verp`, `bad-verp-key`, `bad-config-file`. */
-export function openOutcomes(settings: Settings, spool: OpenedSpool, clock: Clock, events: EngineEvents): Outcomes {
+/** Builds it, and has the events told to it. `changed`: what sessions have to ask is different from now on. @throws SluiceError `bad-verp`, `bad-verp-key`, `bad-config-file`. */
+export function openOutcomes(
+  settings: Settings,
+  spool: OpenedSpool,
+  clock: Clock,
+  events: EngineEvents,
+  changed: () => void,
+): Outcomes {
   const { tenant: tenants } = readConfigFile(settings.configFile);
   const kpi = new Kpi();
   const sites = new SiteNames();
-  const suppression = suppressionOf(settings, spool, clock, events);
+  const suppression = suppressionOf(settings, spool, clock, events, changed);
   let verp = verpOf(settings, tenants);
   let policies = policiesOf(tenants);
   const siteOf = (host: string, recipient: string): string => sites.of(host, recipient);
@@ -117,7 +129,9 @@ export function openOutcomes(settings: Settings, spool: OpenedSpool, clock: Cloc
       appliesTo: (envelope) => verp.appliesTo(envelope),
       of: (envelope, recipient) => verp.of(envelope, recipient),
     },
-    bounceDomains: () => [...verp.domains],
+    bounceDomains: (all) => [...verp.domains, ...(all ? verp.sharedDomains : [])],
+    askRecipients: () => suppression.size > 0 || verp.sharedDomains.size > 0,
+    mayDrop: () => settings.suppressed === 'drop' || [...policies.values()].includes('drop'),
     isBounceAddress: (address) => verp.isBounceAddress(address),
     refusalOf: (tenant, address) => {
       const entry = entryOf('reject', tenant, address);
@@ -132,6 +146,7 @@ export function openOutcomes(settings: Settings, spool: OpenedSpool, clock: Cloc
     },
     local: (name) => (name === BOUNCES ? bounceSite : name === SUPPRESSED ? suppressedSite : undefined),
     kpis: () => kpi.report(clock.now()),
+    suppressedCount: () => suppression.size,
     control: {
       suppressions: (tenant, after, limit) => suppression.list(tenant, after, limit),
       suppress: (tenant, address, reason, forMs) => suppression.add(tenant, address, reason, forMs),
@@ -152,7 +167,13 @@ function policiesOf(tenants: readonly TenantSettings[]): ReadonlyMap<string, Ten
   return new Map(tenants.map(({ name, suppression }) => [name, suppression]));
 }
 
-function suppressionOf(settings: Settings, spool: OpenedSpool, clock: Clock, events: EngineEvents): SuppressionList {
+function suppressionOf(
+  settings: Settings,
+  spool: OpenedSpool,
+  clock: Clock,
+  events: EngineEvents,
+  changed: () => void,
+): SuppressionList {
   const learns = (what: 'bounces' | 'complaints'): boolean =>
     settings.suppression === what || settings.suppression === 'all';
   const bounces = learns('bounces');
@@ -168,6 +189,7 @@ function suppressionOf(settings: Settings, spool: OpenedSpool, clock: Clock, eve
     most: settings.suppressionMax,
     flush: () => spool.flush(),
     added: (entry) => events.suppressed({ ...entry }),
+    begun: changed,
     full: () => events.suppressionFull(settings.suppressionMax),
   });
 }

@@ -8,17 +8,18 @@
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl, openOrders } from './app-control.js';
-import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
+import { connectionLimits, EdgeAdmission, type MailRules, mailRules, recipientPolicy } from './app-edge.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { type Outcomes, openOutcomes } from './app-outcomes.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { shaping } from './app-shaping.js';
+import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
-import type { EngineControl, EngineStatus } from './control/engine-control.js';
+import type { EngineControl } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
 import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
@@ -45,7 +46,6 @@ import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
 import type { Log } from './telemetry/log.js';
-import { VERSION } from './version.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
@@ -128,7 +128,8 @@ export class App {
 
   private readRules(): MailRules {
     const file = readConfigFile(this.settings.configFile);
-    return mailRules(this.settings, file, this.accounts, systemClock, this.events);
+    this.outcomes.configure(file.tenant);
+    return mailRules(this.settings, file, this.accounts, systemClock, this.events, this.outcomes);
   }
 
   private async reloadKeys(): Promise<boolean> {
@@ -187,33 +188,9 @@ export class App {
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, orders, outcomes } = this;
-    return engineControl({ log, commands, orders, outcomes, status: () => this.status() });
-  }
-
-  private status(): EngineStatus {
-    const { events } = this;
-    return {
-      version: VERSION,
-      pid: process.pid,
-      startedAt: this.startedAt,
-      accepted: events.acceptedCount,
-      delivered: events.delivered,
-      deferred: events.deferred,
-      failed: events.failed,
-      queued: this.spool.usage().messages,
-      flushes: this.spool.usage().flushes,
-      serverConnections: this.front?.size ?? 0,
-      upstreamConnections: this.delivery.connections,
-      tls: {
-        clientsFailed: events.handshakesFailed,
-        secured: events.tlsSecured,
-        clear: events.tlsClear,
-        failed: events.tlsFailed,
-        policyFailures: events.policyFailures,
-        certificateExpires: this.certificates?.nextExpiry ?? 0,
-      },
-    };
+    const { log, commands, orders, outcomes, events, spool, front, delivery, certificates, startedAt } = this;
+    const status = () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt });
+    return engineControl({ log, commands, orders, outcomes, status });
   }
 
   private async open(): Promise<void> {
@@ -232,7 +209,7 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
-    const outcomes = openOutcomes(settings, spool, clock, events);
+    const outcomes = openOutcomes(settings, spool, clock, events, () => this.renewSessions());
     this.outcomes = outcomes;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
@@ -301,7 +278,7 @@ export class App {
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set([...settings.relayDomains, ...outcomes.bounceDomains()]),
+      relayDomains: new Set([...settings.relayDomains, ...outcomes.bounceDomains(false)]),
     });
     const rules = headerRules(settings);
     this.rules = this.readRules();
@@ -352,7 +329,8 @@ export class App {
       authenticator: this.accounts,
       sessions: () => this.sessions(),
       limitOf: (client) => this.edge.limitOf(client),
-      recipientPolicy: null,
+      isBounceAddress: (address) => this.outcomes.isBounceAddress(address),
+      recipientPolicy: (client, address) => recipientPolicy(this.outcomes, this.route, client, address),
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -363,13 +341,14 @@ export class App {
     return {
       material: this.certificates?.material ?? null,
       mechanisms: this.accounts.mechanisms,
-      bounceDomains: this.outcomes.bounceDomains(),
+      bounceDomains: this.outcomes.bounceDomains(true),
+      askRecipients: this.outcomes.askRecipients(),
     };
   }
 
   /** Connections from now on get what holds now. */
   private renewSessions(): void {
-    this.front?.configure(sessionConfig(this.settings, this.sessions(), false));
+    this.front?.configure(sessionConfig(this.settings, this.sessions()));
   }
 
   private failed(error: unknown): void {

@@ -36,6 +36,8 @@ export interface SuppressionOptions {
   added?(entry: SuppressionEntry): void;
   /** The list is full. Told once. */
   full?(): void;
+  /** The list was empty and is not any more. */
+  begun?(): void;
 }
 
 /** An entry that has more than this before its end is not written anew for another bounce, ms. */
@@ -192,7 +194,9 @@ export class SuppressionList {
   }
 
   private put(entry: SuppressionEntry): void {
+    const first = this.options.table.size === 0;
     this.options.table.put([entry.tenant, entry.address], encodeEntry(entry));
+    if (first) this.options.begun?.();
   }
 }
 

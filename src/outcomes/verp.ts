@@ -37,6 +37,8 @@ const DEFAULT_PREFIX = 'b+';
 export class Verp {
   /** Domains that are for bounces alone: taken from anyone. */
   readonly domains: ReadonlySet<string>;
+  /** Domains of which only some addresses are for bounces. */
+  readonly sharedDomains: ReadonlySet<string>;
   private readonly addresses: ReadonlySet<string>;
   private readonly patterns = new Map<string, Pattern>();
   private readonly byDomain = new Map<string, Pattern[]>();
@@ -57,6 +59,8 @@ export class Verp {
     }
     this.domains = domains;
     this.addresses = new Set(options.addresses.filter((address) => address.includes('@')));
+    const some = [...this.byDomain.keys(), ...[...this.addresses].map(domainOf)];
+    this.sharedDomains = new Set(some.filter((domain) => !domains.has(domain)));
   }
 
   /** There is nothing that it would change. */

@@ -110,6 +110,7 @@ describe('Verp', () => {
     expect(yes.filter((address) => !verp.isBounceAddress(address))).toEqual([]);
     expect(no.filter((address) => verp.isBounceAddress(address))).toEqual([]);
     expect([...verp.domains].sort()).toEqual(['bounces.other.example', 'fbl.example.org']);
+    expect([...verp.sharedDomains].sort()).toEqual(['acme.example', 'example.org']);
     expect(verp.read(`b+${'a'.repeat(39)}@bounces.other.example`)).toBeNull();
   });
 
