@@ -44,9 +44,11 @@ const start = (): Promise<EngineProcess> =>
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-outcomes-'));
   writeFileSync(join(folder, 'sluice.toml'), CONFIG);
-  peer = await SmtpPeer.start((stage, _connection, _count, line) =>
-    stage === 'RCPT' && line.includes('dead') ? '550 5.1.1 <dead@example.com>: user unknown' : undefined,
-  );
+  peer = await SmtpPeer.start((stage, _connection, _count, line) => {
+    if (stage !== 'RCPT') return undefined;
+    if (line.includes('dead')) return '550 5.1.1 <dead@example.com>: user unknown';
+    return line.includes('later') ? '451 4.2.0 greylisted' : undefined;
+  });
   engine = await start();
 });
 afterEach(async () => {
@@ -103,7 +105,7 @@ const list = async (tenant: string): Promise<string[]> => {
     .map(({ address, reason }) => `${address} ${reason}`);
 };
 
-describe('suppression', () => {
+describe('suppression', { timeout: 60_000 }, () => {
   it('follows a hard bounce, for the tenant, over a restart, until the operator takes it back', async () => {
     expect(await rcpt('news@acme.example', 'dead@example.com')).toBe('250 2.1.5 Recipient ok');
     const outcome = await engine.waitForLog((line) => line.msg === 'outcome');
@@ -131,10 +133,20 @@ describe('suppression', () => {
     expect(dropped).toMatchObject({ to: 'ann@example.com', reason: 'on the suppression list: asked by phone' });
     expect(await rcpt('news@acme.example', 'ann@example.com')).toMatch(/^550 5\.1\.1 .*: asked by phone$/);
     expect(peer.messages).toEqual([]);
+    // Mail that waits: it goes no more, and its sender hears of it.
+    await rcpt('news@acme.example', 'later@example.com');
+    const deferred = await engine.waitForLog((line) => line.msg === 'outcome' && line['status'] === 'deferred');
+    expect(deferred).toMatchObject({ category: 'greylisted' });
+    await engine.command(['suppression', 'add', 'later@example.com', '--tenant', 'acme']);
+    await engine.command(['queue', 'retry', 'all']);
+    const failed = await engine.waitForLog((line) => line.msg === 'outcome' && line['status'] === 'failed');
+    expect(failed).toMatchObject({ to: 'later@example.com', dsn: '5.1.1', category: 'suppressed' });
+    const isNotice = ({ recipients }: { recipients: readonly string[] }) => recipients.includes('news@acme.example');
+    await until('the notice is with the peer', () => peer.messages.some(isNotice));
   });
 });
 
-describe('what comes back', () => {
+describe('what comes back', { timeout: 60_000 }, () => {
   /** Mail of acme to somebody, and the reverse-path it went out with. */
   async function sent(to: string): Promise<{ path: string; id: string }> {
     const before = peer.messages.length;
