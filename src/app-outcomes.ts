@@ -60,7 +60,8 @@ export interface Outcomes {
 /** Behind `local/`. */
 const BOUNCES = 'bounces';
 const SUPPRESSED = 'suppressed';
-const SWEEP_EVERY = 60_000;
+/** Ten million entries are looked at within some days; one that has ended counts for nothing at once. */
+const SWEEP_EVERY = 10_000;
 
 /** Builds it, and has the events told to it. `changed`: what sessions have to ask is different from now on. @throws SluiceError `bad-verp`, `bad-verp-key`, `bad-config-file`. */
 export function openOutcomes(

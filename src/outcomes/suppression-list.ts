@@ -45,7 +45,7 @@ const FRESH = 86_400_000;
 const MAX_ADDRESS = 320;
 const MAX_TENANT = 256;
 /** Rows that one sweep looks at. */
-const SWEEP_ROWS = 1000;
+const SWEEP_ROWS = 500;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 export class SuppressionList {

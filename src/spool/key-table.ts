@@ -69,14 +69,19 @@ export class LmdbKeyTable implements KeyTable {
 
   page(after: RowKey, limit: number): KeyRow[] {
     const rows: KeyRow[] = [];
-    const changed = [...this.pending.values()].filter(({ key }) => compare(key, after) > 0);
-    // Where rows are about to go, as many more are read so that a page is full.
-    const wanted = limit + changed.length;
-    for (const { key, value } of this.table.getRange({ start: after as [string, string], limit: wanted + 1 }))
-      if (compare(key, after) > 0 && !this.pending.has(textOf(key))) rows.push({ key, value });
-    for (const { key, value } of changed) if (value !== null) rows.push({ key, value });
-    rows.sort((a, b) => compare(a.key, b.key));
-    return rows.slice(0, limit);
+    const changed =
+      this.pending.size === 0 ? [] : [...this.pending.values()].filter(({ key }) => compare(key, after) > 0);
+    // Where rows are about to go, as many more are read so that a page is full; the first may be `after` itself.
+    const range = { start: after as [string, string], limit: limit + changed.length + 1 };
+    for (const { key, value } of this.table.getRange(range)) {
+      if (rows.length === 0 && key[0] === after[0] && key[1] === after[1]) continue;
+      if (changed.length === 0 || !this.pending.has(textOf(key))) rows.push({ key, value });
+    }
+    if (changed.length > 0) {
+      for (const { key, value } of changed) if (value !== null) rows.push({ key, value });
+      rows.sort((a, b) => compare(a.key, b.key));
+    }
+    return rows.length > limit ? rows.slice(0, limit) : rows;
   }
 
   private change(key: RowKey, value: Buffer | null): void {

@@ -132,7 +132,7 @@ describe('SuppressionList', () => {
     clock.time += 2000;
     expect((await list.list('', '', 10)).every(({ until }) => until === 0)).toBe(true);
     let gone = 0;
-    for (let i = 0; i < 3; i++) gone += list.sweep();
+    for (let i = 0; i < 6; i++) gone += list.sweep();
     expect([gone, list.size]).toEqual([1250, 1250]);
   });
 
