@@ -2,6 +2,7 @@
  * What operators may look at and ask for: the read and command interface of the control plane, tied to the parts.
  */
 import { join } from 'node:path';
+import type { Outcomes, Outcomes } from './app-outcomes.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
 import type { Clock } from './core/clock.js';
@@ -31,15 +32,18 @@ export async function openOrders(settings: Settings, log: Log, clock: Clock): Pr
 }
 
 export interface ControlParts {
+  readonly outcomes: Outcomes;
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly orders: StandingOrders;
+  readonly outcomes: Pick<Outcomes, 'control'>;
   status(): EngineStatus;
 }
 
 /** Builds it. Results are JSON-safe; what cannot be rejects with words for the operator. */
-export function engineControl({ log, commands, orders, status }: ControlParts): EngineControl {
+export function engineControl({ log, commands, orders, outcomes, status }: ControlParts): EngineControl {
   return {
+    ...outcomes.control,
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),
@@ -47,6 +51,7 @@ export function engineControl({ log, commands, orders, status }: ControlParts): 
     hold: (id) => commands.hold(id),
     release: (id) => commands.release(id),
     remove: (id) => commands.remove(id),
+    ...outcomes.control,
     orders: () => [...orders.suspensions(), ...orders.reroutes()].map(orderReport),
     suspend: async (selector, reason, forMs) => {
       const order = orders.suspend(selector, { reason, forMs, by: 'operator' });

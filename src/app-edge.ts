@@ -3,6 +3,7 @@
  * handled, and how much of it there may be.
  */
 import type { Accounts } from './accounts/accounts.js';
+import type { Outcomes } from './app-outcomes.js';
 import { contentRefusal } from './app-recipients.js';
 import type { ConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
@@ -13,7 +14,7 @@ import { COUNTED, type EdgeLimit, EdgeLimits, TenantLimits } from './intake/edge
 import { MessageHandling } from './intake/handling.js';
 import type { IntakeRules, Submitter } from './intake/intake.js';
 import { LimitsInForce } from './intake/limits-in-force.js';
-import type { Envelope, Lane } from './message/envelope.js';
+import type { Envelope, Lane, Recipient } from './message/envelope.js';
 import { Tenants } from './message/tenant.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
 import type { ConnectionLimits } from './net/connection-count.js';
@@ -30,6 +31,7 @@ function mailRules(
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
   events: Events,
+  outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>,
 ): IntakeRules {
   const names = listenerNames(settings.listen);
   const lanes = settings.listen.flatMap(({ lane }, i): [string, Lane][] => (lane === null ? [] : [[names[i]!, lane]]));
@@ -50,11 +52,12 @@ function mailRules(
   const limited = ({ handling: { tenant }, recipients, content }: Envelope): Reply | null =>
     limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now());
   const edge =
-    limits.none && !routes.refuses
+    limits.none && !routes.refuses && !outcomes.mayDrop()
       ? null
       : {
           refusal: (envelope: Envelope) => contentRefusal(routes, envelope) ?? limited(envelope),
-          dropReason: () => null,
+          dropReason: ({ handling: { tenant } }: Envelope, { address }: Recipient) =>
+            outcomes.dropReason(tenant, address),
         };
   return { handling, edge };
 }
@@ -94,21 +97,30 @@ export class MailEdge {
   private readonly accounts: Accounts;
   private readonly clock: Clock;
   private readonly events: Events;
+  private readonly outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>;
   private readonly limited: Limited;
 
   /** `configure` comes before the first message. */
-  constructor(settings: Settings, accounts: Accounts, clock: Clock, events: Events, limited: Limited) {
+  constructor(
+    settings: Settings,
+    accounts: Accounts,
+    clock: Clock,
+    events: Events,
+    outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>,
+    limited: Limited,
+  ) {
     this.limits = edgeLimits(settings);
     this.settings = settings;
     this.accounts = accounts;
     this.clock = clock;
     this.events = events;
+    this.outcomes = outcomes;
     this.limited = limited;
   }
 
   /** Takes what the configuration file says and the routes made of it. */
   configure(file: Pick<ConfigFile, 'tenant' | 'lanes'>, routes: Routes): void {
-    this.rules = mailRules(this.settings, file, routes, this.accounts, this.clock, this.events);
+    this.rules = mailRules(this.settings, file, routes, this.accounts, this.clock, this.events, this.outcomes);
   }
 
   /** At the end of a message. */

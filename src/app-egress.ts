@@ -17,6 +17,8 @@ export interface Egress {
   /** The pool of that name, null when there is none; '' is the pool `default`, where there is one. */
   poolOf(name: string): EgressPool | null;
   readonly names: readonly string[];
+  /** A rule says: this source not to this site ('': to none) for `ms`. */
+  readonly pause: EgressPool['pause'];
   /** Before the first delivery, when the spool's directory is there: what was sent today is remembered. Never rejects. */
   open(): Promise<void>;
   close(): Promise<void>;
@@ -47,6 +49,8 @@ export function egressPools(table: readonly EgressSettings[], clock: Clock, dire
   return {
     poolOf: (name) => pools.get(name === '' ? DEFAULT_POOL : name),
     names: pools.names,
+    // Every pool knows the sources of all.
+    pause: (...told) => pools.get(pools.names[0] ?? '')?.pause(...told),
     async open() {
       if (warms) pools.restore(await file.read(), clock.now());
       await checkAddresses(table, log);

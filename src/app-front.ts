@@ -43,6 +43,8 @@ export interface FrontParts {
   readonly sessions: () => Sessions;
   /** The answer to a client's MAIL while it, its account or its listener is over a limit. */
   limitOf(client: MailClient): Reply | null;
+  /** Taken from anyone, whatever the relay policy says. */
+  isBounceAddress(address: string): boolean;
   /** What is decided of recipients that the relay policy takes, besides. */
   readonly recipientPolicy: RecipientPolicy;
   room(): number;
@@ -52,9 +54,9 @@ export interface FrontParts {
 export interface Sessions {
   readonly material: TlsMaterial | null;
   readonly mechanisms: readonly Mechanism[];
-  /** As in AdmissionOptions. */
+  /** As in AdmissionOptions, and domains of which some addresses are taken: the main thread decides which. */
   readonly relayDomains: readonly string[];
-  /** Threads ask about each recipient: `recipientPolicy` may say something. */
+  /** Threads ask about each recipient: the main thread may say something. */
   readonly askRecipients: boolean;
 }
 
@@ -85,7 +87,8 @@ export function buildFront(parts: FrontParts): Front {
   const host: FrontHost = {
     admitMail: (client, size) => parts.limitOf(client) ?? admission.admitMail(size),
     admitRecipient: (client, address, domain) =>
-      admission.admitRecipient(client.relays, domain) ?? recipientPolicy(client, address, domain),
+      (parts.isBounceAddress(address) ? null : admission.admitRecipient(client.relays, domain)) ??
+      recipientPolicy(client, address, domain),
     openBody: () => new BodyBuffer(segments),
     accept: (submitter, transaction) => intake.accept(submitter, transaction),
     authenticate: (question, address) => authenticator.answer(question, address),

@@ -8,6 +8,7 @@
 import type { Egress } from './app-egress.js';
 import { mailHosts } from './app-mail-hosts.js';
 import { NextHops } from './app-next-hops.js';
+import type { Outcomes } from './app-outcomes.js';
 import type { SecurityHost } from './app-security.js';
 import { type ConfigFile, readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
@@ -19,6 +20,7 @@ import { formatDestination, parseDestination } from './delivery/destination.js';
 import { ORDERED, siteOfDestination } from './delivery/routes/route-sites.js';
 import { Routes } from './delivery/routes/routes.js';
 import type { Site } from './delivery/site.js';
+import type { StandingOrders } from './delivery/standing-orders.js';
 import { transparentDestination } from './delivery/transparent-destination.js';
 import type { Envelope, Recipient } from './message/envelope.js';
 import { originalDestinationOf } from './message/original-destination.js';
@@ -149,9 +151,15 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
 }
 
 /** Takes routes from the configuration file anew, which it gives back; a mistake keeps the old ones and is logged: null. */
-export function reconfigure(route: Routing, settings: Settings, log: Pick<Log, 'error'>): ConfigFile | null {
+export function reconfigure(
+  route: Routing,
+  settings: Settings,
+  log: Pick<Log, 'error'>,
+  outcomes: Pick<Outcomes, 'configure'>,
+): ConfigFile | null {
   try {
     const tables = readConfigFile(settings.configFile);
+    outcomes.configure(tables.tenant);
     route.configure(tables);
     return tables;
   } catch (error) {
@@ -160,10 +168,22 @@ export function reconfigure(route: Routing, settings: Settings, log: Pick<Log, '
   }
 }
 
+/** Destinations as the routes say, or as an operator's order says instead. */
+export function withOrders(route: Routing, orders: StandingOrders): Routing['destinationOf'] {
+  return (recipient, envelope) => {
+    const own = route.destinationOf(recipient, envelope);
+    const order = orders.rerouteOf(envelope, recipient, own);
+    // A target that is gone since: the route holds again.
+    return order === undefined || route.targetProblem(order.to) !== ''
+      ? own
+      : route.redirect(order.to, own, recipient, envelope);
+  };
+}
+
 /** A job that would go elsewhere by the routes there are now. */
-export function isElsewhere(route: Pick<Routing, 'destinationOf'>, job: DeliveryJob): boolean {
+export function isElsewhere(destinationOf: Routing['destinationOf'], job: DeliveryJob): boolean {
   const { envelope } = job.message;
-  return job.recipients.some((index) => route.destinationOf(envelope.recipients[index]!, envelope) !== job.destination);
+  return job.recipients.some((index) => destinationOf(envelope.recipients[index]!, envelope) !== job.destination);
 }
 
 /** The events, with results of TLS told to reports as well. */

@@ -14,15 +14,17 @@ import { connectionLimits, MailEdge } from './app-edge.js';
 import { egressPools } from './app-egress.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { wantedConnections } from './app-next-hops.js';
+import { type Outcomes, openOutcomes } from './app-outcomes.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { recipientPolicy, recipientVerifier } from './app-recipients.js';
-import { isElsewhere, type Routing, reconfigure, reporting, routing } from './app-routing.js';
+import { isElsewhere, type Routing, reconfigure, reporting, routing, withOrders } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { type OpenShaping, openShaping } from './app-shaping.js';
+import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
-import type { EngineControl, EngineStatus } from './control/engine-control.js';
+import type { EngineControl } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
 import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
@@ -50,7 +52,6 @@ import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
 import type { Log } from './telemetry/log.js';
-import { VERSION } from './version.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
@@ -84,7 +85,9 @@ export class App {
   private closeOrders: () => Promise<void> = async () => {};
   private shaping: OpenShaping | null = null;
   private route!: Routing;
+  private destinationOf!: Routing['destinationOf'];
   private verifier!: RecipientVerifier;
+  private outcomes!: Outcomes;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -124,14 +127,19 @@ export class App {
     return keys && certificates && routes && shaping;
   }
 
-  /** Mail that waits goes where it belongs now. */
   private reloadRoutes(): boolean {
-    const tables = reconfigure(this.route, this.settings, this.log);
+    const tables = reconfigure(this.route, this.settings, this.log, this.outcomes);
     if (tables === null) return false;
     this.edge.configure(tables, this.route.routes());
-    this.admission.setRelayDomains(new Set(this.relayDomains()));
-    this.scheduler.resplit((job) => isElsewhere(this.route, job));
+    this.admission.setRelayDomains(new Set(this.relayDomains(false)));
+    this.scheduler.setLanes({ weights: tables.lanes });
+    this.resplit();
     return true;
+  }
+
+  /** Mail that waits goes where it belongs now. */
+  private resplit(): void {
+    this.scheduler.resplit((job) => isElsewhere(this.destinationOf, job));
   }
 
   private async reloadKeys(): Promise<boolean> {
@@ -184,6 +192,7 @@ export class App {
     await this.preparation?.pool?.close();
     this.verifier?.close();
     await this.route?.close();
+    this.outcomes?.close();
     await this.closeOrders();
     await this.shaping?.close();
     await this.spool?.close();
@@ -191,33 +200,9 @@ export class App {
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, orders } = this;
-    return engineControl({ log, commands, orders, status: () => this.status() });
-  }
-
-  private status(): EngineStatus {
-    const { events } = this;
-    return {
-      version: VERSION,
-      pid: process.pid,
-      startedAt: this.startedAt,
-      accepted: events.acceptedCount,
-      delivered: events.delivered,
-      deferred: events.deferred,
-      failed: events.failed,
-      queued: this.spool.usage().messages,
-      flushes: this.spool.usage().flushes,
-      serverConnections: this.front?.size ?? 0,
-      upstreamConnections: this.delivery.connections,
-      tls: {
-        clientsFailed: events.handshakesFailed,
-        secured: events.tlsSecured,
-        clear: events.tlsClear,
-        failed: events.tlsFailed,
-        policyFailures: events.policyFailures,
-        certificateExpires: this.certificates?.nextExpiry ?? 0,
-      },
-    };
+    const { log, commands, orders, outcomes, events, spool, front, delivery, certificates, startedAt } = this;
+    const status = () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt });
+    return engineControl({ log, commands, orders, outcomes, status });
   }
 
   private async open(): Promise<void> {
@@ -237,15 +222,18 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
+    const outcomes = openOutcomes(settings, spool, clock, events, () => this.renewSessions());
+    this.outcomes = outcomes;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
+    const egress = egressPools(tables.egress, clock, settings.spoolDir, this.log);
     const route = routing(settings, tables, clock, {
       ports: () => this.front?.ports ?? [],
       host,
-      egress: egressPools(tables.egress, clock, settings.spoolDir, this.log),
-      local: () => undefined,
+      egress,
+      local: (name) => outcomes.local(name),
     });
     this.route = route;
     await route.open();
@@ -263,16 +251,19 @@ export class App {
     const kept = await openOrders(settings, this.log, clock);
     this.orders = kept.orders;
     this.closeOrders = kept.close;
-    this.shaping = await openShaping(settings, this.log, clock, this.orders, () => {});
+    this.shaping = await openShaping(settings, this.log, clock, this.orders, egress.pause);
+    this.destinationOf = outcomes.inFrontOf(withOrders(route, this.orders));
     this.scheduler = new Scheduler({
       spool,
       clock,
       retry: { min: settings.retryMin, max: settings.retryMax, expire: settings.expire },
       delayWarning: settings.delayWarning,
       memory: Math.max(1024 * 1024, settings.queueMemory),
+      lanes: { weights: tables.lanes },
+      tenantWeight: (tenant) => route.tenants().named(tenant)?.weight ?? 1,
       notifier,
       events,
-      destinationOf: route.destinationOf,
+      destinationOf: this.destinationOf,
       wake: (queue) => this.delivery.wake(queue),
     });
     const made = connecting(settings, clock, this.wheel);
@@ -283,6 +274,8 @@ export class App {
         ...connectionUse(settings),
         events: reporting(events, route.tlsResult),
         siteOf: route.siteOf,
+        returnPath: outcomes.returnPath,
+        reserveShare: tables.lanes.reserve,
         suspensions: this.orders,
         controlOf: this.shaping.shaping.controlOf,
       },
@@ -292,10 +285,10 @@ export class App {
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set(this.relayDomains()),
+      relayDomains: new Set(this.relayDomains(false)),
     });
     const rules = headerRules(settings);
-    this.edge = new MailEdge(settings, this.accounts, clock, events, (...told) => this.front?.limit(...told));
+    this.edge = new MailEdge(settings, this.accounts, clock, events, outcomes, (...told) => this.front?.limit(...told));
     this.edge.configure(tables, route.routes());
     this.intake = new Intake({
       spool,
@@ -341,7 +334,8 @@ export class App {
       authenticator: this.accounts,
       sessions: () => this.sessions(),
       limitOf: (client) => this.edge.limitOf(client),
-      recipientPolicy: recipientPolicy(this.route, this.verifier, settings.verifyUnknown),
+      isBounceAddress: (address) => this.outcomes.isBounceAddress(address),
+      recipientPolicy: recipientPolicy(this.outcomes, this.route, this.verifier, settings.verifyUnknown),
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -352,13 +346,15 @@ export class App {
     return {
       material: this.certificates?.material ?? null,
       mechanisms: this.accounts.mechanisms,
-      relayDomains: this.relayDomains(),
-      askRecipients: this.route.routes().decidesAtEdge,
+      relayDomains: this.relayDomains(true),
+      askRecipients: this.route.routes().decidesAtEdge || this.outcomes.askRecipients(),
     };
   }
 
-  private relayDomains(): readonly string[] {
-    return [...this.settings.relayDomains, ...this.route.routes().relayDomains];
+  /** `all`: with domains of which only some addresses are taken from anyone. */
+  private relayDomains(all: boolean): readonly string[] {
+    const { settings, route, outcomes } = this;
+    return [...settings.relayDomains, ...route.routes().relayDomains, ...outcomes.bounceDomains(all)];
   }
 
   /** Connections from now on get what holds now. */

@@ -22,10 +22,13 @@ afterEach(async () => {
   closers.length = 0;
 });
 
+/** A suppression list without entries, and no bounce addresses. */
+const NOTHING_LISTED = { askRecipients: () => false, refusalOf: () => null, isBounceAddress: () => false };
+
 const tables = (text: string): ConfigFile => parseConfigFile(text, 'x.toml');
 
 function egressOf(poolOf: Egress['poolOf']): Egress {
-  return { poolOf, names: [], open: async () => {}, close: async () => {} };
+  return { poolOf, names: [], pause: () => {}, open: async () => {}, close: async () => {} };
 }
 
 function built(text: string, env: Record<string, string> = {}, parts: Partial<RoutingParts> = {}): Routing {
@@ -277,7 +280,7 @@ describe('recipients', () => {
     };
     const verifier = recipientVerifier(settings, route, { clock: systemClock, wheel, dial, connection });
     closers.push(() => verifier.close());
-    const policy = recipientPolicy(route, verifier, 'defer');
+    const policy = recipientPolicy(NOTHING_LISTED, route, verifier, 'defer');
     const client = { address: '192.0.2.9', relays: false, account: '', listener: 'in', sender: 's@source.example' };
     const ask = async (address: string, from = client) => (await policy(from, address))?.code ?? null;
     expect(await ask('bad@dest.example')).toBe(550);
@@ -286,7 +289,7 @@ describe('recipients', () => {
     expect(await ask('bob@dest.example', { ...client, address: '198.51.100.1' })).toBeNull();
     expect(await ask('ann@other.example')).toBeNull();
     expect(await ask('ann@down.example')).toBe(450);
-    expect(await recipientPolicy(route, verifier, 'accept')(client, 'ann@down.example')).toBeNull();
+    expect(await recipientPolicy(NOTHING_LISTED, route, verifier, 'accept')(client, 'ann@down.example')).toBeNull();
     expect(sink.commands.filter((line) => line.startsWith('RCPT'))).toHaveLength(2);
   });
 });
