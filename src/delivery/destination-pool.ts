@@ -45,7 +45,7 @@ export class DestinationPool implements FinderOwner, Waiter {
   private readonly environment: PoolEnvironment;
   private readonly finder: HostFinder;
   private readonly gate: JobGate;
-  private readonly local: LocalDelivery;
+  private local: LocalDelivery | null = null;
   private site: SiteConnections | null = null;
   private balanced = false;
   /** Parallel. */
@@ -55,15 +55,15 @@ export class DestinationPool implements FinderOwner, Waiter {
   /** Connections being made, and of these for immediate jobs. */
   private dialling = 0;
   private diallingUrgent = 0;
-  /** What stood in the way of the last job or connection, null where nothing did. */
+  /** What stood in the way of the last job, and of the last connection; null where nothing did. */
   private refusal: Wait | null = null;
+  private dialRefusal: Wait | null = null;
 
   constructor(queue: DestinationQueue, site: Site, environment: PoolEnvironment) {
     this.queue = queue;
     this.environment = environment;
     this.finder = new HostFinder(site, environment.clock, this);
     this.gate = new JobGate(queue, environment);
-    this.local = new LocalDelivery(queue, this.gate, environment, () => this.looked());
   }
 
   get wants(): boolean {
@@ -76,7 +76,8 @@ export class DestinationPool implements FinderOwner, Waiter {
 
   /** Nothing waits and nothing is open. */
   get isEmpty(): boolean {
-    return this.queue.length === 0 && this.slots.connections === 0 && !this.finder.looking && this.local.running === 0;
+    const { queue, slots, finder, local } = this;
+    return queue.length === 0 && slots.connections === 0 && !finder.looking && (local === null || local.running === 0);
   }
 
   checkEmpty(): void {
@@ -95,6 +96,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     const found = this.finder.current(now);
     if (found === null) return;
     if (found.kind === 'local') {
+      this.local ??= new LocalDelivery(this.queue, this.gate, this.environment, () => this.looked());
       this.local.run(found);
       return;
     }
@@ -104,6 +106,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     // Starting a job may put another one into this queue; that one is taken by this loop and not by one inside it.
     this.dispatching = true;
     this.refusal = null;
+    this.dialRefusal = null;
     while (this.wants && (this.step(site, false, now) || (this.wantsUrgently && this.step(site, true, now))));
     this.dispatching = false;
     this.settle(now);
@@ -126,6 +129,7 @@ export class DestinationPool implements FinderOwner, Waiter {
       site.turns.at(this, this.refusal.until, now);
       return;
     }
+    if (this.dialRefusal !== null) site.turns.at(this, this.dialRefusal.until, now);
     if (this.order.some((_, n) => this.isUsable(n, now))) {
       // While all connections are its own, it will be told.
       if (site.slots.connections > this.slots.connections) this.getInLine(site, now);
@@ -138,7 +142,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     else if (fate.kind === 'defer') this.concludeWaiting(fate.outcome);
   }
 
-  /** A limit was in the way of its last job or connection. */
+  /** A limit was in the way of its last job. */
   get isRefused(): boolean {
     return this.refusal !== null;
   }
@@ -207,9 +211,8 @@ export class DestinationPool implements FinderOwner, Waiter {
           continue;
         }
         if (mayDial && state.slots.hasRoom(urgent) && state.mayBeDialled(now)) {
-          const wait = site.dial(this, state, wanted, urgent, now);
-          if (wait !== null) this.refuse(wait);
-          return wait === null;
+          this.dialRefusal = site.dial(this, state, wanted, urgent, now);
+          return this.dialRefusal === null;
         }
       }
       if (hosts.length === 1) return false;
@@ -220,24 +223,21 @@ export class DestinationPool implements FinderOwner, Waiter {
   private start(connection: UpstreamConnection, urgentOnly: boolean, now: number): boolean {
     const job = this.gate.take(connection, urgentOnly, now);
     if (job === undefined) {
-      if (this.gate.refusal !== null) this.refuse(this.gate.refusal);
+      const { refusal } = this.gate;
+      if (refusal !== null && (this.refusal === null || refusal.until < this.refusal.until)) this.refusal = refusal;
       return false;
     }
     this.site!.begin(connection, this, job, now);
     return true;
   }
 
-  private refuse(wait: Wait): void {
-    if (this.refusal === null || wait.until < this.refusal.until) this.refusal = wait;
-  }
-
   private getInLine(site: SiteConnections, now: number): void {
     if (!site.turns.line(this)) return;
     const urgent = this.wantsUrgently;
-    if (!site.slots.hasRoom(urgent)) site.makeRoom(null, site.slots, urgent);
+    if (!site.slots.hasRoom(urgent)) site.makeRoom(null, urgent);
     else {
       const full = this.order.find((host, n) => this.isUsable(n, now) && !host.slots.hasRoom(urgent));
-      if (full !== undefined) site.makeRoom(full, full.slots, urgent);
+      if (full !== undefined) site.makeRoom(full, urgent);
     }
   }
 

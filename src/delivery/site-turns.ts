@@ -66,15 +66,17 @@ export class SiteTurns {
   }
 
   /** Lets those in line try, as long as there is room for more connections, or some rest. */
-  serve(most = FRUITLESS): void {
+  serve(most = LOOKS): void {
     if (this.serving) return;
     this.serving = true;
-    for (let left = Math.min(most, this.turns.inLine); left > 0; left--) {
+    let fruitless = 0;
+    while (fruitless < most && this.turns.inLine > 0) {
       const urgent = this.turns.urgentInLine > 0;
       if (!this.slots.hasRoom(urgent) && !(this.slots.idle > 0 && (urgent || this.slots.sparesOne))) break;
       const before = this.progress;
       this.turns.shift(urgent)?.dispatch();
-      if (this.progress !== before && most === FRUITLESS) left = Math.min(FRUITLESS, this.turns.inLine) + 1;
+      if (this.progress !== before) fruitless = 0;
+      else fruitless++;
     }
     this.serving = false;
   }
@@ -95,8 +97,7 @@ export class SiteTurns {
       if (takes(pool)) found = pool;
       else passed.push(pool);
     }
-    for (const pool of passed.reverse())
-      if (pool.wakeAt === Number.POSITIVE_INFINITY) this.turns.lineFirst(pool, urgent);
+    for (const pool of passed.reverse()) if (!pool.isRefused) this.turns.lineFirst(pool, urgent);
     return found;
   }
 
