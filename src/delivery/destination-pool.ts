@@ -17,15 +17,13 @@ import { JobGate } from './job-gate.js';
 import { LocalDelivery } from './local-delivery.js';
 import type { Site, SiteHost } from './site.js';
 import type { SiteConnections } from './site-connections.js';
+import { POLL } from './site-turns.js';
 import { Slots } from './slots.js';
 import { keyOfPolicy } from './tls-policy.js';
 import type { Waiter } from './turns.js';
 import { whileUnavailable } from './unavailable.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 import { ownOutcome } from './verdicts.js';
-
-/** How long a pool waits that nothing will tell, ms: a site that allows no connection at all. */
-const POLL = 1000;
 
 /** A host as one destination may use it. */
 export interface WantedHost {
@@ -55,9 +53,10 @@ export class DestinationPool implements FinderOwner, Waiter {
   /** Connections being made, and of these for immediate jobs. */
   private dialling = 0;
   private diallingUrgent = 0;
-  /** What stood in the way of the last job, and of the last connection; null where nothing did. */
+  /** A limit was in the way of its last job, whatever the connection. */
+  isRefused = false;
+  /** The limit that was in its way and is the first to be over, null where none was. */
   private refusal: Wait | null = null;
-  private dialRefusal: Wait | null = null;
 
   constructor(queue: DestinationQueue, site: Site, environment: PoolEnvironment) {
     this.queue = queue;
@@ -105,8 +104,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     site.turns.othersFirst(now);
     // Starting a job may put another one into this queue; that one is taken by this loop and not by one inside it.
     this.dispatching = true;
-    this.refusal = null;
-    this.dialRefusal = null;
+    this.forgive();
     while (this.wants && (this.step(site, false, now) || (this.wantsUrgently && this.step(site, true, now))));
     this.dispatching = false;
     this.settle(now);
@@ -117,34 +115,27 @@ export class DestinationPool implements FinderOwner, Waiter {
     if (this.queue.length === 0) return false;
     const spares = this.slots.sparesOne && this.site!.slots.sparesOne && connection.plan.state.slots.sparesOne;
     if (!spares && this.queue.urgent === 0) return false;
-    this.refusal = null;
-    return this.start(connection, !spares, now);
+    this.forgive();
+    if (this.start(connection, !spares, now)) return true;
+    this.waitForTime(now);
+    return false;
   }
 
   /** What waits gets in line, waits for its time, or is deferred. */
   settle(now: number): void {
     const { site } = this;
     if (this.queue.length === 0 || this.dispatching || this.environment.draining || site === null) return;
-    if (this.refusal !== null) {
-      site.turns.at(this, this.refusal.until, now);
-      return;
-    }
-    if (this.dialRefusal !== null) site.turns.at(this, this.dialRefusal.until, now);
+    this.waitForTime(now);
+    if (this.isRefused) return;
     if (this.order.some((_, n) => this.isUsable(n, now))) {
       // While all connections are its own, it will be told.
       if (site.slots.connections > this.slots.connections) this.getInLine(site, now);
-      else if (this.slots.connections === 0) site.turns.at(this, now + POLL, now);
+      else if (!this.isBusy) site.turns.at(this, now + POLL, now);
       return;
     }
-    const busy = this.dialling + this.slots.urgent + this.slots.other > 0;
-    const fate = whileUnavailable(this.order, busy, now);
+    const fate = whileUnavailable(this.order, this.isBusy, now);
     if (fate.kind === 'wait') site.turns.at(this, fate.until, now);
     else if (fate.kind === 'defer') this.concludeWaiting(fate.outcome);
-  }
-
-  /** A limit was in the way of its last job. */
-  get isRefused(): boolean {
-    return this.refusal !== null;
   }
 
   /** A connection without a job may carry its mail as it is. */
@@ -162,6 +153,11 @@ export class DestinationPool implements FinderOwner, Waiter {
   dials(urgent: boolean, by: number): void {
     this.dialling += by;
     if (urgent) this.diallingUrgent += by;
+  }
+
+  /** A limit is in the way; where several are, the first that is over counts. */
+  refuse(wait: Wait): void {
+    if (this.refusal === null || wait.until < this.refusal.until) this.refusal = wait;
   }
 
   // FinderOwner
@@ -206,13 +202,14 @@ export class DestinationPool implements FinderOwner, Waiter {
         if (idle !== undefined) {
           if (this.start(idle, urgent, now)) return true;
           site.park(idle);
-          if (idle.heldUntil <= now) return false;
+          if (idle.held === null) return false;
           // Only the source of this one has no more: another may.
           continue;
         }
         if (mayDial && state.slots.hasRoom(urgent) && state.mayBeDialled(now)) {
-          this.dialRefusal = site.dial(this, state, wanted, urgent, now);
-          return this.dialRefusal === null;
+          const wait = site.dial(this, state, wanted, urgent, now);
+          if (wait !== null) this.refuse(wait);
+          return wait === null;
         }
       }
       if (hosts.length === 1) return false;
@@ -223,12 +220,26 @@ export class DestinationPool implements FinderOwner, Waiter {
   private start(connection: UpstreamConnection, urgentOnly: boolean, now: number): boolean {
     const job = this.gate.take(connection, urgentOnly, now);
     if (job === undefined) {
-      const { refusal } = this.gate;
-      if (refusal !== null && (this.refusal === null || refusal.until < this.refusal.until)) this.refusal = refusal;
+      if (this.gate.refusal !== null) this.refuse(this.gate.refusal);
+      if (!urgentOnly) this.isRefused = this.gate.refusal !== null && connection.held === null;
       return false;
     }
     this.site!.begin(connection, this, job, now);
     return true;
+  }
+
+  /** Connections of its own are being made or carry jobs. */
+  private get isBusy(): boolean {
+    return this.dialling + this.slots.urgent + this.slots.other > 0;
+  }
+
+  private forgive(): void {
+    this.refusal = null;
+    this.isRefused = false;
+  }
+
+  private waitForTime(now: number): void {
+    if (this.refusal !== null) this.site!.turns.at(this, this.refusal.until, now);
   }
 
   private getInLine(site: SiteConnections, now: number): void {

@@ -63,8 +63,11 @@ export class SiteConnections implements ConnectionOwner {
     const others = pool.slots.connections < pool.slots.limit;
     for (let i = idle.length - 1; i >= 0; i--) {
       const connection = idle[i]!;
-      if (connection.plan.key !== key || connection.heldUntil > now) continue;
-      if (connection.pool !== pool && !others) continue;
+      if (connection.plan.key !== key || (connection.pool !== pool && !others)) continue;
+      if (connection.held !== null && connection.held.until > now) {
+        pool.refuse(connection.held);
+        continue;
+      }
       idle.splice(i, 1);
       this.slots.idle--;
       return connection;
@@ -98,9 +101,9 @@ export class SiteConnections implements ConnectionOwner {
 
   /** A free connection carries a job for a pool. */
   begin(connection: UpstreamConnection, pool: DestinationPool, job: DeliveryJob, now: number): void {
-    if (connection.pool !== pool) this.move(connection, pool);
+    if (connection.pool !== pool) this.move(connection, pool, now);
     const { state } = connection.plan;
-    const urgent = isUrgent(job);
+    const urgent = job.message.lane === 'immediate';
     connection.urgent = urgent;
     connection.turns++;
     this.turns.progress++;
@@ -255,15 +258,9 @@ export class SiteConnections implements ConnectionOwner {
     const { pool, plan } = connection;
     const taker = this.turns.firstThat((other) => {
       if (other !== pool && !other.mayUse(connection)) return false;
-      if (other.next(connection, now)) return true;
-      if (other.isRefused) other.settle(now);
-      return false;
+      return other.next(connection, now);
     });
     if (taker !== undefined) {
-      if (taker !== pool) {
-        pool.settle(now);
-        pool.checkEmpty();
-      }
       taker.settle(now);
       return true;
     }
@@ -273,7 +270,9 @@ export class SiteConnections implements ConnectionOwner {
     const urgent = this.turns.urgentInLine > 0;
     const full = !this.slots.hasRoom(urgent) || !plan.state.slots.hasRoom(urgent);
     if (!full || !(urgent || (this.slots.sparesOne && plan.state.slots.sparesOne))) return false;
-    if (pool.wants && connection.turns < QUANTUM && !urgent) return false;
+    // Whoever made it sends at least one message, or two that cannot share would go on closing each other's.
+    const turns = urgent && !pool.wantsUrgently ? 1 : QUANTUM;
+    if (pool.wants && connection.turns < turns) return false;
     connection.quit();
     pool.settle(now);
     return true;
@@ -318,12 +317,14 @@ export class SiteConnections implements ConnectionOwner {
     this.lessons.ended(connection, result, now);
   }
 
-  private move(connection: UpstreamConnection, pool: DestinationPool): void {
+  private move(connection: UpstreamConnection, pool: DestinationPool, now: number): void {
     connection.pool.slots.connections--;
     const before = connection.pool;
     connection.pool = pool;
     connection.turns = 0;
     pool.slots.connections++;
+    // What it waits for may not have been its own.
+    before.settle(now);
     before.checkEmpty();
   }
 
@@ -334,9 +335,4 @@ export class SiteConnections implements ConnectionOwner {
     state.slots.connections += by;
     pool.slots.connections += by;
   }
-}
-
-/** It may take what is kept for immediate mail. */
-function isUrgent({ message }: DeliveryJob): boolean {
-  return message.attempts === 0 && message.envelope.handling.lane === 'immediate';
 }

@@ -12,6 +12,8 @@ import { Turns } from './turns.js';
 const LOOKS = 8;
 /** How many are asked in a row without one that gets anything: they wait for the same. */
 const FRUITLESS = 64;
+/** How long pools wait that nothing will tell, ms. */
+export const POLL = 1000;
 /** Longest time until a pool that waits for a time asks again, ms: what stood in its way may have gone sooner. */
 const LONGEST_WAIT = 30_000;
 
@@ -79,6 +81,10 @@ export class SiteTurns {
       else fruitless++;
     }
     this.serving = false;
+    // While there is a connection, it will come to the others when that is free or gone.
+    if (this.slots.connections > 0 || this.turns.inLine === 0) return;
+    if (this.slots.hasRoom(false)) setImmediate(() => this.serve());
+    else this.waitForRoom();
   }
 
   /** No more turns. */
@@ -86,6 +92,14 @@ export class SiteTurns {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     this.timerAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** No connection is allowed at all: nobody will tell when that changes. */
+  private waitForRoom(): void {
+    const now = this.clock.now();
+    for (const urgent of [true, false])
+      for (let pool = this.turns.shift(urgent); pool !== undefined; pool = this.turns.shift(urgent))
+        this.at(pool, now + POLL, now);
   }
 
   private firstIn(urgent: boolean, takes: (pool: DestinationPool) => boolean): DestinationPool | undefined {

@@ -9,6 +9,7 @@ import type { DeadlineWheel } from '../core/deadline-wheel.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
+import type { Wait } from '../queue/wait.js';
 import type { ClientHost, SessionFault, SessionSecurity, TransactionPlan, Verdict } from '../smtp/client-host.js';
 import { ClientSession } from '../smtp/client-session.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
@@ -41,8 +42,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   urgent: boolean;
   /** Transactions since its pool has it. */
   turns = 0;
-  /** Its source carries nothing before this, engine clock ms. */
-  heldUntil = Number.NEGATIVE_INFINITY;
+  /** Why its source carries nothing now. */
+  held: Wait | null = null;
   /** It says goodbye. */
   leaves = false;
   job: DeliveryJob | null = null;

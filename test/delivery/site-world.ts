@@ -5,51 +5,15 @@
 import { vi } from 'vitest';
 import type { Clock } from '../../src/core/clock.js';
 import { DeadlineWheel } from '../../src/core/deadline-wheel.js';
-import { Deque } from '../../src/core/deque.js';
 import { Delivery, type DeliveryOptions } from '../../src/delivery/delivery.js';
 import type { SiteHost, SiteHosts } from '../../src/delivery/site.js';
 import { opportunistic } from '../../src/delivery/tls-policy.js';
 import { type Envelope, type Lane, PLAIN_HANDLING } from '../../src/message/envelope.js';
 import { DestinationQueue } from '../../src/queue/destination-queue.js';
 import type { Outcome } from '../../src/queue/outcome.js';
-import { type DeliveryJob, QueuedMessage } from '../../src/queue/queued-message.js';
+import { QueuedMessage } from '../../src/queue/queued-message.js';
 import { envelope, facts, inlineContent } from '../helpers/mail.js';
 import { FakeHosts, type Temper } from './fake-hosts.js';
-
-/** Two lanes, one after the other. */
-export class TwoLaneQueue extends DestinationQueue {
-  private readonly lanes: readonly [Deque<DeliveryJob>, Deque<DeliveryJob>] = [new Deque(), new Deque()];
-
-  override get length(): number {
-    return this.lanes[0].length + this.lanes[1].length;
-  }
-
-  override get urgent(): number {
-    return this.lanes[0].length;
-  }
-
-  override push(job: DeliveryJob): void {
-    this.laneOf(job).push(job);
-  }
-
-  override putBack(job: DeliveryJob): void {
-    this.laneOf(job).unshift(job);
-  }
-
-  override take(urgentOnly = false, admits?: (job: DeliveryJob) => boolean): DeliveryJob | undefined {
-    for (const lane of urgentOnly ? [this.lanes[0]] : this.lanes) {
-      const job = lane.shift();
-      if (job === undefined) continue;
-      if (admits === undefined || admits(job)) return job;
-      lane.unshift(job);
-    }
-    return undefined;
-  }
-
-  private laneOf(job: DeliveryJob): Deque<DeliveryJob> {
-    return this.lanes[job.message.envelope.handling.lane === 'immediate' ? 0 : 1];
-  }
-}
 
 export interface Sending {
   readonly lane?: Lane;
@@ -187,7 +151,7 @@ export class SiteWorld {
   private queueOf(key: string): DestinationQueue {
     let queue = this.queues.get(key);
     if (queue === undefined) {
-      queue = new TwoLaneQueue(key);
+      queue = new DestinationQueue(key);
       this.queues.set(key, queue);
     }
     return queue;
