@@ -173,15 +173,13 @@ describe('the limit of a site', () => {
   });
 
   it('gets back what it booked for mail of which nothing was sent', async () => {
-    const booked = new Map<number, number>();
-    const book = (id: number, by: number) => booked.set(id, (booked.get(id) ?? 0) + by);
+    let booked = 0;
     const control = controlWith({
-      admitJob: (job) => {
-        book(job.message.id, 1);
+      admitJob: () => {
+        booked++;
         return null;
       },
-      refund: (job) => book(job.message.id, -1),
-      finished: (job) => book(job.message.id, -1),
+      refund: () => booked--,
     });
     let turn = 0;
     const here = build({
@@ -191,8 +189,8 @@ describe('the limit of a site', () => {
     });
     for (let n = 0; n < 30; n++) here.send('mx/d');
     await here.settled();
-    expect(here.ended.size).toBe(30);
-    expect([...booked.values()].every((count) => count === 0)).toBe(true);
+    // What remains are the transactions that ended in an outcome, one for each message.
+    expect([here.ended.size, booked]).toEqual([30, 30]);
   });
 });
 
