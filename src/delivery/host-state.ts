@@ -25,6 +25,8 @@ export class HostState {
   site: SiteHost;
   /** Its connections over all pools of its site. */
   readonly slots = new Slots();
+  /** Pools that have it among their hosts. */
+  users = 0;
   /** Made, without a job; the one used last is taken first. */
   readonly idle: UpstreamConnection[] = [];
   /** Not to be dialled before this, engine clock ms. */

@@ -12,8 +12,6 @@ const SWEEP_FROM = 64;
 
 export class HostStates {
   private readonly states = new Map<string, HostState>();
-  /** Pools that use it. */
-  private readonly users = new Map<HostState, number>();
   private readonly reserveShare: number;
   private sweepAt = SWEEP_FROM;
 
@@ -32,14 +30,12 @@ export class HostStates {
     }
     state.site = host;
     state.slots.setLimit(host.limit, this.reserveShare);
-    this.users.set(state, (this.users.get(state) ?? 0) + 1);
+    state.users++;
     return state;
   }
 
   letGo(state: HostState): void {
-    const left = this.users.get(state)! - 1;
-    if (left > 0) this.users.set(state, left);
-    else this.users.delete(state);
+    state.users--;
   }
 
   /** One is known to fail, and is left alone for now. */
@@ -54,7 +50,7 @@ export class HostStates {
 
   private sweep(now: number): void {
     for (const [key, state] of this.states)
-      if (!this.users.has(state) && state.connections === 0 && !state.isSetBack(now)) this.states.delete(key);
+      if (state.users === 0 && state.connections === 0 && !state.isSetBack(now)) this.states.delete(key);
     this.sweepAt = Math.max(SWEEP_FROM, this.states.size * 2);
   }
 }
