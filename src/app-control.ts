@@ -2,7 +2,7 @@
  * What operators may look at and ask for: the read and command interface of the control plane, tied to the parts.
  */
 import { join } from 'node:path';
-import type { Outcomes, Outcomes } from './app-outcomes.js';
+import type { Outcomes } from './app-outcomes.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
 import type { Clock } from './core/clock.js';
@@ -36,7 +36,6 @@ export interface ControlParts {
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly orders: StandingOrders;
-  readonly outcomes: Pick<Outcomes, 'control'>;
   status(): EngineStatus;
 }
 
@@ -51,7 +50,6 @@ export function engineControl({ log, commands, orders, outcomes, status }: Contr
     hold: (id) => commands.hold(id),
     release: (id) => commands.release(id),
     remove: (id) => commands.remove(id),
-    ...outcomes.control,
     orders: () => [...orders.suspensions(), ...orders.reroutes()].map(orderReport),
     suspend: async (selector, reason, forMs) => {
       const order = orders.suspend(selector, { reason, forMs, by: 'operator' });
