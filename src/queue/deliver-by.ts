@@ -28,7 +28,7 @@ export function withinDeliverBy(envelope: Envelope, due: number, now: number, to
   if (by === null || by.at <= now || due < by.at) return due;
   if (by.mode === 'N') return told ? due : by.at;
   const last = by.at - Math.min(LAST_CHANCE, (by.at - envelope.receivedAt) / 4);
-  return last > now + 1000 ? last : by.at;
+  return last > now + 1000 && last >= envelope.handling.holdUntil ? last : by.at;
 }
 
 /** The end of a recipient whose time is over; `last`: what came of the last attempt. */

@@ -180,7 +180,8 @@ export class Settlement {
       : putOffs === 0
         ? Math.max(now, message.due)
         : untried(retry, receivedAt, now, untouched === 0 ? putOff : Math.min(putOff, now + retry.min));
-    return withinDeliverBy(message.envelope, due, now, message.delayNotified);
+    const released = Math.max(due, message.envelope.handling.holdUntil);
+    return withinDeliverBy(message.envelope, released, now, message.delayNotified);
   }
 
   private noticesFor(
