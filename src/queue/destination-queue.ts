@@ -107,13 +107,14 @@ export class DestinationQueue {
   take(urgentOnly = false, admits?: (job: DeliveryJob) => boolean): DeliveryJob | undefined {
     if (this.count === 0) return undefined;
     const { turns } = this;
-    if (turns === null) {
-      const lane = this.only!;
-      return urgentOnly && lane.lane !== IMMEDIATE ? undefined : this.takeOf(lane, admits);
+    if (urgentOnly) {
+      // Of what is kept for this lane: it is no turn of the others.
+      const lane = this.lanes[IMMEDIATE];
+      return lane === null ? undefined : this.takeOf(lane, admits);
     }
+    if (turns === null) return this.takeOf(this.only!, admits);
     let open = 0;
-    for (let n = IMMEDIATE; n <= (urgentOnly ? IMMEDIATE : DEFERRED); n++)
-      if ((this.lanes[n]?.jobs.length ?? 0) > 0) open |= 1 << n;
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) if ((this.lanes[n]?.jobs.length ?? 0) > 0) open |= 1 << n;
     while (open !== 0) {
       const n = turns.next(open);
       const job = this.takeOf(this.lanes[n]!, admits);

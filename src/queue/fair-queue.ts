@@ -61,16 +61,19 @@ export class FairQueue {
       this.length--;
       return jobs.shift();
     }
+    let refused = false;
     for (let offers = Math.min(OFFERS, this.others.length + 1); offers > 0; offers--) {
-      const flow = this.solvent();
+      // After a refusal each of the others is asked once, in debt or not: nothing that may go waits for who may not.
+      const flow = refused ? this.first : this.solvent();
       const job = flow.jobs.first!;
       if (admits === undefined || admits(job)) {
         flow.jobs.shift();
         this.length--;
-        flow.credit -= unitsOf(job);
+        flow.credit = Math.max(flow.credit - unitsOf(job), -MOST_UNITS);
         if (flow.jobs.length === 0) this.leave();
         return job;
       }
+      refused = true;
       this.rotate();
     }
     return undefined;
