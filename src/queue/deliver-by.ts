@@ -31,14 +31,14 @@ export function withinDeliverBy(envelope: Envelope, due: number, now: number, to
   return last > now + 1000 && last >= envelope.handling.holdUntil ? last : by.at;
 }
 
-/** The end of a recipient whose time is over; `last`: what came of the last attempt. */
-export function lapsedOutcome(last: Outcome | undefined): Outcome {
+/** The end of a recipient whose time is over; `last`: the reply or reason of the last attempt, '' when there was none. */
+export function lapsedOutcome({ reply: last, host }: Pick<Outcome, 'reply' | 'host'>): Outcome {
   const reason = 'not delivered within the time that the sender gave it (DELIVERBY)';
   return {
     kind: 'failed',
-    reply: last === undefined || last.reply === '' ? reason : `${reason}; at last: ${last.reply}`,
+    reply: last === '' ? reason : `${reason}; at last: ${last}`,
     enhanced: '5.4.7',
-    host: last?.host ?? '',
+    host,
     relayed: false,
   };
 }

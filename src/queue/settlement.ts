@@ -142,7 +142,7 @@ export class Settlement {
     return message.envelope.recipients.map((_, i) => {
       const outcome = message.outcomes[i];
       if (!message.isPending(i) || (outcome !== undefined && outcome.kind !== 'deferred')) return outcome;
-      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome) : outcome);
+      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome ?? message.stateOf(i)) : outcome);
     });
   }
 

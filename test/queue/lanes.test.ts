@@ -98,7 +98,7 @@ describe('lanes', () => {
         expect(new Set(drain(queue))).toEqual(all);
         expect([queue.length, queue.urgent, queue.isUnused]).toEqual([0, 0, true]);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

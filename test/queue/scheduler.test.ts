@@ -391,7 +391,7 @@ describe('whatever happens', () => {
           world.scheduler.stop();
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 });
