@@ -62,6 +62,8 @@ export class Scheduler {
   private readonly settlement: Settlement;
   /** All messages of the queue by lane, in memory or not. */
   private readonly messages = [0, 0, 0];
+  /** Messages that commands are reading; `stale`: something happened to it since. */
+  private readonly watched = new Map<QueueId, { stale: boolean; readers: number }>();
   private readonly progress = new Set<QueuedMessage>();
   private progressTimer: NodeJS.Timeout | null = null;
   private lapseTimer: NodeJS.Timeout | null = null;
@@ -221,9 +223,27 @@ export class Scheduler {
     return explain(id, this.active.get(id), this.queues, this.waiting, this.options.clock.now());
   }
 
+  /**
+   * Reads a message that is not in memory for a command, and has it do its work in the same step. undefined: there is no
+   * such message; null: something happened to it meanwhile, so that what was read may be out of date.
+   */
+  async withStored<T>(id: QueueId, work: (stored: StoredMessage) => T): Promise<T | undefined | null> {
+    const watch = this.watched.get(id) ?? { stale: false, readers: 0 };
+    this.watched.set(id, watch);
+    watch.readers++;
+    try {
+      const stored = await this.options.spool.load(id);
+      if (watch.stale) return null;
+      return stored && work(stored);
+    } finally {
+      if (--watch.readers === 0 && this.watched.get(id) === watch) this.watched.delete(id);
+    }
+  }
+
   /** A command is about to change a message that is not in memory: what is being read of it no longer counts. */
   interrupt(id: QueueId): void {
     this.waiting.interrupt(id);
+    this.disturb(id);
   }
 
   /** An id that waits at a new time (a command, a release). */
@@ -262,8 +282,17 @@ export class Scheduler {
     return this.placement.place(message, false, room);
   }
 
+  private disturb(id: QueueId): void {
+    const watch = this.watched.size === 0 ? undefined : this.watched.get(id);
+    if (watch === undefined) return;
+    watch.stale = true;
+    // Who reads from now on reads what is so now.
+    this.watched.delete(id);
+  }
+
   private activate(message: QueuedMessage): void {
     this.active.set(message.id, message);
+    this.disturb(message.id);
     this.memory.hold(laneNumber(message.lane), message.cost);
   }
 

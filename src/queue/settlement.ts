@@ -142,7 +142,7 @@ export class Settlement {
     return message.envelope.recipients.map((_, i) => {
       const outcome = message.outcomes[i];
       if (!message.isPending(i) || (outcome !== undefined && outcome.kind !== 'deferred')) return outcome;
-      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome) : outcome);
+      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome ?? message.stateOf(i)) : outcome);
     });
   }
 
@@ -180,7 +180,8 @@ export class Settlement {
       : putOffs === 0
         ? Math.max(now, message.due)
         : untried(retry, receivedAt, now, untouched === 0 ? putOff : Math.min(putOff, now + retry.min));
-    return withinDeliverBy(message.envelope, due, now, message.delayNotified);
+    const released = Math.max(due, message.envelope.handling.holdUntil);
+    return withinDeliverBy(message.envelope, released, now, message.delayNotified);
   }
 
   private noticesFor(

@@ -52,6 +52,14 @@ export class MemorySpool implements Spool {
     return this.rows.size;
   }
 
+  /** Messages by lane, as their rows have it. */
+  lanes(): Record<StoredLane, number> {
+    const counts = { immediate: 0, bulk: 0, deferred: 0 };
+    for (const { state, envelope } of this.rows.values())
+      counts[state !== null && state.attempts > 0 ? 'deferred' : envelope.handling.lane]++;
+    return counts;
+  }
+
   stateOf(id: QueueId): DeliveryState | null | undefined {
     return this.rows.get(id)?.state;
   }
