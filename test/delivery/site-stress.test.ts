@@ -69,6 +69,9 @@ class Sources implements EgressPool {
     return until > now ? { kind: 'throttled', reason: `source ${name} pauses`, until } : null;
   }
   pause(): void {}
+  reaches(): boolean {
+    return true;
+  }
   describe(): Record<string, unknown> {
     return {};
   }
