@@ -145,6 +145,11 @@ describe('the tenant', () => {
     });
   });
 
+  it('has those of rules, which are told of the others', () => {
+    const traitsOf = ({ tags }: { tags: readonly string[] }) => ({ lane: null, tags: [`after-${tags.length}`, 'a'] });
+    expect(made({ traitsOf }, { fields: { 'x-sluice-tags': 'a b' } }).tags).toEqual(['a', 'b', 'after-2']);
+  });
+
   it('takes 16 tags of a header', () => {
     const words = Array.from({ length: 20 }, (_, i) => `t${i}`);
     const result = made({}, { fields: { 'x-sluice-tags': words.join(' ') } });

@@ -5,13 +5,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Envelope } from '../../src/message/envelope.js';
-import { openSpool } from '../../src/spool/open-spool.js';
-import type { EngineProcess } from '../helpers/engine.js';
 import { SmtpTestClient } from '../helpers/smtp-client.js';
-import { until } from '../helpers/smtp-peer.js';
+import { leftBy, overTls } from './handled.js';
 import { mail, Stage, values } from './stage.js';
 
 let stage: Stage;
@@ -34,35 +30,6 @@ const TO = ['<bob@accept.example>'];
 function config(text: string): Record<string, string> {
   writeFileSync(join(folder, 'sluice.toml'), text);
   return { SLUICE_CONFIG: join(folder, 'sluice.toml') };
-}
-
-/** Ends an engine and reads what it left, in the order of acceptance. */
-async function leftBy(engine: EngineProcess): Promise<Envelope[]> {
-  await engine.stop();
-  const spool = await openSpool({ directory: join(folder, 'spool'), durability: 'fsync' });
-  const ids: number[] = [];
-  await spool.recover((id) => ids.push(id));
-  const all = await Promise.all(ids.sort((a, b) => a - b).map(async (id) => (await spool.load(id))!.envelope));
-  await spool.close();
-  return all;
-}
-
-/** Says a whole session over TLS from the first byte; what came back. */
-async function overTls(port: number, text: string): Promise<string> {
-  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
-  let heard = '';
-  let closed = false;
-  socket.on('error', () => {});
-  socket.on('close', () => {
-    closed = true;
-  });
-  socket.setEncoding('latin1').on('data', (part: string) => {
-    heard += part;
-  });
-  await until('the greeting', () => heard.includes('220 '));
-  socket.write(text);
-  await until('the end', () => closed, 10_000);
-  return heard;
 }
 
 const session = (content: string, parameters = '') =>
@@ -96,7 +63,7 @@ describe('how a message is to be handled', () => {
     await send(plain, ' HOLDFOR=3600 BY=60;RT', WISHES);
     expect(await overTls(secure, session(mail(WISHES), ' BY=60;N'))).toContain('250 2.0.0 Ok: queued');
     expect(await overTls(secure, session(mail()))).toContain('250 2.0.0 Ok: queued');
-    const handled = (await leftBy(engine)).map(({ handling }) => handling);
+    const handled = (await leftBy(engine, folder)).map(({ handling }) => handling);
     const short = handled.map(({ lane, listener, tenant, tags }) => `${listener} ${lane} ${tenant} ${tags.join('+')}`);
     expect(short).toEqual([
       'smtp bulk  ',
@@ -143,7 +110,7 @@ describe('how a message is to be handled', () => {
     );
     expect((await send(['X-Sluice-Tenant: nobody'])).code).toBe(250);
     await engine.waitForLog((line) => line['field'] === 'X-Sluice-Tenant' && line['value'] === 'nobody');
-    const handled = (await leftBy(engine)).map(({ handling: { lane, tenant } }) => `${lane} ${tenant}`);
+    const handled = (await leftBy(engine, folder)).map(({ handling: { lane, tenant } }) => `${lane} ${tenant}`);
     expect(handled).toEqual(['immediate ', 'bulk acme', 'immediate ']);
   });
 });
