@@ -204,3 +204,24 @@ describe('DELIVERBY', () => {
     for (const name of ['ann', 'bea']) expect(notice(name)).toMatch(/\r\nDeliver-By-Date: /);
   });
 });
+
+describe('FUTURERELEASE', () => {
+  it('holds a message while others go, over a restart too', async () => {
+    const sink = await stage.sink();
+    const spool = join(folder, 'spool');
+    const engine = await stage.engine({}, sink, spool);
+    const client = await stage.client(engine);
+    const accepted = Date.now();
+    await client.send('<held@client.example> HOLDFOR=8', TO, mail());
+    await client.send('<ann@client.example>', TO, mail());
+    await sink.waitFor(1);
+    await engine.stop();
+    await stage.engine({}, sink, spool);
+    const messages = await sink.waitFor(2, () => true, 40_000);
+    expect(messages.map(({ mail: command }) => command.split(' ')[1])).toEqual([
+      'FROM:<ann@client.example>',
+      'FROM:<held@client.example>',
+    ]);
+    expect(Date.now() - accepted).toBeGreaterThanOrEqual(8000 - 100);
+  });
+});
