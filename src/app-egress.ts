@@ -16,11 +16,17 @@ import type { Log } from './telemetry/log.js';
 export interface Egress {
   /** The pool of that name, null when there is none; '' is the pool `default`, where there is one. */
   poolOf(name: string): EgressPool | null;
-  readonly names: readonly string[];
   /** A rule says: this source not to this site ('': to none) for `ms`. */
   readonly pause: EgressPool['pause'];
+  /**
+   * Reads what a table needs; what comes back makes it the one in use. Counts and pauses of sources that stay go on.
+   * @throws SluiceError `bad-egress` where a password cannot be read.
+   */
+  prepare(table: readonly EgressSettings[]): () => void;
   /** Before the first delivery, when the spool's directory is there: what was sent today is remembered. Never rejects. */
   open(): Promise<void>;
+  /** Facts of each pool, for listings. JSON-safe. */
+  describe(): readonly Readonly<Record<string, unknown>>[];
   close(): Promise<void>;
 }
 
@@ -29,32 +35,39 @@ const WRITE_INTERVAL = 1000;
 const STATE_FILE = 'egress-state.json';
 const MAX_FILE = 64 * 1024;
 
-/** Builds the pools. @throws SluiceError `bad-egress` where a password cannot be read. */
-export function egressPools(table: readonly EgressSettings[], clock: Clock, directory: string, log: Log): Egress {
-  const pools = new EgressPools(
-    table.map(({ warmup, pools: shares, proxy, ...source }) => ({
-      source: { ...source, proxy: proxy === null ? null : proxyOf(source.name, proxy) },
-      warmup,
-      pools: shares,
-    })),
-    () => file.changed(),
-  );
+/** Pools without sources, until a table is prepared. `directory`: for the counts. */
+export function egressPools(clock: Clock, directory: string, log: Pick<Log, 'warn'>): Egress {
+  const pools = new EgressPools(() => file.changed());
   const file = new StateFile({
     path: join(directory, STATE_FILE),
     delay: WRITE_INTERVAL,
     snapshot: () => pools.snapshot(),
     warn: (fields, line) => log.warn(fields, line),
   });
-  const warms = table.some(({ warmup }) => warmup !== null);
+  let current: readonly EgressSettings[] = [];
+  let opened = false;
+  const check = () => checkAddresses(current, log);
   return {
     poolOf: (name) => pools.get(name === '' ? DEFAULT_POOL : name),
-    names: pools.names,
-    // Every pool knows the sources of all.
-    pause: (...told) => pools.get(pools.names[0] ?? '')?.pause(...told),
-    async open() {
-      if (warms) pools.restore(await file.read(), clock.now());
-      await checkAddresses(table, log);
+    pause: (...told) => pools.pause(...told),
+    prepare(table) {
+      const members = table.map(({ warmup, pools: shares, proxy, ...source }) => ({
+        source: { ...source, proxy: proxy === null ? null : proxyOf(source.name, proxy) },
+        warmup,
+        pools: shares,
+      }));
+      return () => {
+        pools.configure(members);
+        current = table;
+        if (opened) void check();
+      };
     },
+    async open() {
+      if (current.some(({ warmup }) => warmup !== null)) pools.restore(await file.read(), clock.now());
+      opened = true;
+      await check();
+    },
+    describe: () => pools.describe(clock.now()),
     close: () => file.close(),
   };
 }
@@ -81,7 +94,7 @@ function readPassword(source: string, path: string): string {
 }
 
 /** An address may come later (a floating one), so that it is not here is a warning. */
-async function checkAddresses(table: readonly EgressSettings[], log: Log): Promise<void> {
+async function checkAddresses(table: readonly EgressSettings[], log: Pick<Log, 'warn'>): Promise<void> {
   for (const { name, address4, address6, proxy } of table) {
     if (proxy !== null) continue;
     for (const address of [address4, address6]) {

@@ -33,14 +33,14 @@ import type { DeliveryJob } from './queue/queued-message.js';
 import { domainOf } from './smtp/address.js';
 import type { Log } from './telemetry/log.js';
 
-export type RoutingTables = Pick<ConfigFile, 'route' | 'upstream' | 'tenant'>;
+export type RoutingTables = Pick<ConfigFile, 'route' | 'upstream' | 'tenant' | 'egress'>;
 
 /** What the routing is given by other parts. */
 export interface RoutingParts {
   /** Addresses we listen on, once we do. */
   ports(): readonly number[];
   readonly host: SecurityHost;
-  /** Opened and closed with the routing. */
+  /** Opened, configured and closed with the routing. */
   readonly egress: Egress;
   /** What the engine itself deals with, by the name behind `local/`. */
   local(name: string): Site | undefined;
@@ -53,7 +53,7 @@ export interface Routing {
   /** Those in use now. */
   routes(): Routes;
   tenants(): Tenants;
-  /** Takes other tables. @throws SluiceError `bad-upstream`, `bad-ca`, `bad-route`, and keeps the old. */
+  /** Takes other tables. @throws SluiceError `bad-upstream`, `bad-ca`, `bad-route`, `bad-egress`, and keeps the old. */
   configure(tables: RoutingTables): void;
   /** What is wrong with a target that an operator names (`upstream/NAME`, `mx`, `host/NAME:PORT`, `discard`), '' when nothing is. */
   targetProblem(target: string): string;
@@ -68,7 +68,7 @@ export interface Routing {
 
 /**
  * Builds the routing.
- * @throws SluiceError `bad-ca`, `bad-upstream` or `bad-route` where a next hop cannot be used as it is set.
+ * @throws SluiceError `bad-ca`, `bad-upstream`, `bad-route` or `bad-egress` where something cannot be used as it is set.
  */
 export function routing(settings: Settings, tables: RoutingTables, clock: Clock, parts: RoutingParts): Routing {
   const dns = new DnsClient({
@@ -93,7 +93,9 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
   let routes!: Routes;
   const configure = (next: RoutingTables): void => {
     if (fallback === 'mx' || next.route.some(({ target }) => target.kind === 'mx')) mailHostsNow();
+    const takeEgress = parts.egress.prepare(next.egress);
     hops.configure(next.upstream, next.route);
+    takeEgress();
     const nextTenants = new Tenants(next.tenant, addressSet);
     tenants = nextTenants;
     routes = new Routes({

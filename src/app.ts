@@ -228,7 +228,7 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const egress = egressPools(tables.egress, clock, settings.spoolDir, this.log);
+    const egress = egressPools(clock, settings.spoolDir, this.log);
     const route = routing(settings, tables, clock, {
       ports: () => this.front?.ports ?? [],
       host,

@@ -11,6 +11,7 @@ import type { EgressPool, EgressSource } from '../src/delivery/egress.js';
 import type { SiteHost } from '../src/delivery/site.js';
 import { opportunistic } from '../src/delivery/tls-policy.js';
 import type { Log } from '../src/telemetry/log.js';
+import { until } from './helpers/smtp-peer.js';
 
 const NOON = Date.parse('2026-12-01T12:00:00Z');
 const HOST: SiteHost = { name: 'mx', address: '198.51.100.1', port: 25, weight: 1, limit: 1, tls: opportunistic('mx') };
@@ -25,7 +26,9 @@ function start(text: string, now = NOON) {
   const warnings: Record<string, unknown>[] = [];
   const log = { warn: (fields: Record<string, unknown>) => void warnings.push(fields) } as unknown as Log;
   const clock = { now: () => now, wall: () => now };
-  return { ...egressPools(parseConfigFile(text, 'x.toml').egress, clock, folder, log), warnings };
+  const egress = egressPools(clock, folder, log);
+  egress.prepare(parseConfigFile(text, 'x.toml').egress)();
+  return { ...egress, warnings };
 }
 
 function send(pool: EgressPool, count: number, now = NOON): number {
@@ -43,8 +46,10 @@ warmup = { start = "2026-12-01", schedule = [5] }
 
 describe('egress pools of the configuration', () => {
   it('are found by name; none is the pool "default", where there is one', () => {
-    const { poolOf, names } = start(`${WARM}[[egress]]\nname = "b"\naddress = "127.0.0.3"\npools = ["news:2"]\n`);
-    expect(names).toEqual(['default', 'news']);
+    const { poolOf, describe: facts } = start(
+      `${WARM}[[egress]]\nname = "b"\naddress = "127.0.0.3"\npools = ["news:2"]\n`,
+    );
+    expect(facts()).toMatchObject([{ name: 'default' }, { name: 'news' }]);
     expect(poolOf('')?.name).toBe('default');
     expect(poolOf('news')?.name).toBe('news');
     expect(poolOf('other')).toBeNull();
@@ -77,6 +82,24 @@ describe('egress pools of the configuration', () => {
     await egress.open();
     expect(egress.warnings).toHaveLength(1);
     expect(send(egress.poolOf('')!, 9)).toBe(5);
+    await egress.close();
+  });
+
+  it('change while the engine runs; a mistake changes nothing', async () => {
+    const egress = start(WARM);
+    await egress.open();
+    const pool = egress.poolOf('')!;
+    expect(send(pool, 2)).toBe(2);
+    const bad = '[[egress]]\nname = "b"\nproxy = "socks5://me@127.0.0.1"\npassword_file = "nowhere"\n';
+    expect(() => egress.prepare(parseConfigFile(bad, 'x.toml').egress)).toThrow('it cannot be read');
+    egress.prepare(
+      parseConfigFile(`${WARM}[[egress]]\nname = "b"\naddress = "192.0.2.77"\npool = "news"\n`, 'x').egress,
+    )();
+    expect(egress.poolOf('')).toBe(pool);
+    expect(send(pool, 9)).toBe(3);
+    expect(egress.poolOf('news')?.name).toBe('news');
+    await until('the new address was checked', () => egress.warnings.length > 0);
+    expect(egress.warnings).toMatchObject([{ source: 'b', address: '192.0.2.77' }]);
     await egress.close();
   });
 

@@ -10,7 +10,9 @@ import { DeadlineWheel } from '../src/core/deadline-wheel.js';
 import type { EgressPool } from '../src/delivery/egress.js';
 import { explainRoute, type RouteQuestion } from '../src/delivery/routes/explain-route.js';
 import type { SiteHosts } from '../src/delivery/site.js';
+import { PLAIN_HANDLING } from '../src/message/envelope.js';
 import { DEFAULT_LANES } from '../src/message/lane-settings.js';
+import { withOriginalDestination } from '../src/message/original-destination.js';
 import { dial } from '../src/net/dial.js';
 import { QueuedMessage } from '../src/queue/queued-message.js';
 import { envelope, inlineContent } from './helpers/mail.js';
@@ -28,7 +30,8 @@ const NOTHING_LISTED = { askRecipients: () => false, refusalOf: () => null, isBo
 const tables = (text: string): ConfigFile => parseConfigFile(text, 'x.toml');
 
 function egressOf(poolOf: Egress['poolOf']): Egress {
-  return { poolOf, names: [], pause: () => {}, open: async () => {}, close: async () => {} };
+  const nothing = { prepare: () => () => {}, describe: () => [], pause: () => {} };
+  return { ...nothing, poolOf, open: async () => {}, close: async () => {} };
 }
 
 function built(text: string, env: Record<string, string> = {}, parts: Partial<RoutingParts> = {}): Routing {
@@ -139,7 +142,7 @@ describe('sites', () => {
   });
 
   it('go out from their pool of egress sources, and not at all when that is gone', async () => {
-    const pool = { name: 'warm' } as EgressPool;
+    const pool = { name: 'warm', reaches: (_address: string) => true } as EgressPool;
     const route = built(GROUPS, {}, { egress: egressOf((name) => (name === 'warm' ? pool : null)) });
     expect(await route.siteOf('upstream/pair@warm').resolve()).toMatchObject({ kind: 'hosts', egress: pool });
     expect(await route.siteOf('upstream/pair').resolve()).not.toHaveProperty('egress');
@@ -200,6 +203,10 @@ describe('explanations', () => {
   it('name route, destination, tenant, lane and hosts', async () => {
     const route = built(
       `
+      [[egress]]
+      name = "a"
+      helo = "a.example"
+      pool = "own"
       [[tenant]]
       name = "acme"
       senders = ["@acme.example"]
@@ -214,7 +221,7 @@ describe('explanations', () => {
       set_lane = "immediate"
     `,
       {},
-      { egress: egressOf((name) => ({ name }) as EgressPool) },
+      { egress: egressOf((name) => ({ name, reaches: (_address: string) => true }) as EgressPool) },
     );
     expect(await ask(route, { sender: 'x@acme.example', fields: { 'x-campaign': 'Spring 7' } })).toMatchObject({
       route: 'spring',
@@ -291,5 +298,37 @@ describe('recipients', () => {
     expect(await ask('ann@down.example')).toBe(450);
     expect(await recipientPolicy(NOTHING_LISTED, route, verifier, 'accept')(client, 'ann@down.example')).toBeNull();
     expect(sink.commands.filter((line) => line.startsWith('RCPT'))).toHaveLength(2);
+  });
+});
+
+describe('mail of a transparent listener', () => {
+  it('goes on to the host it was going to, from the pool of its tenant, whatever the routes say', async () => {
+    const text = `
+      [[egress]]
+      name = "a"
+      helo = "a.example"
+      pool = "warm"
+      [[tenant]]
+      name = "acme"
+      egress = "warm"
+      [[route]]
+      mx = true
+    `;
+    const route = built(text);
+    const going = (to: string, tenant = '') => {
+      const handling = withOriginalDestination({ ...PLAIN_HANDLING, tenant }, to);
+      const message = envelope(1, ['ann@x.example'], { handling });
+      return route.destinationOf(message.recipients[0]!, message);
+    };
+    expect([going(''), going('192.0.2.7:25'), going('[2001:db8::7]:2525', 'acme')]).toEqual([
+      'mx/x.example',
+      'host/192.0.2.7:25',
+      'host/[2001:db8::7]:2525@warm',
+    ]);
+    for (const to of ['192.0.2.7:25', '[2001:db8::7]:2525'])
+      expect(await route.siteOf(going(to)).resolve()).toMatchObject({
+        kind: 'hosts',
+        hosts: [{ address: to.replace(/:\d+$/, '').replace(/[[\]]/g, ''), port: Number(/\d+$/.exec(to)![0]) }],
+      });
   });
 });

@@ -25,14 +25,24 @@ interface Turn {
 
 /** All sources and the pools they make. */
 export class EgressPools {
+  private readonly booked: () => void;
   private readonly states = new Map<string, SourceState>();
+  /** Also those that have no sources any more: connections may know them. */
   private readonly pools = new Map<string, SourcePool>();
 
   /** `booked`: a count that `snapshot` gives out changed; called once a message, so it must be cheap. */
-  constructor(members: readonly EgressMember[], booked: () => void) {
+  constructor(booked: () => void) {
+    this.booked = booked;
+  }
+
+  /** Takes these sources in place of those before; what is known of a source goes on under its name. */
+  configure(members: readonly EgressMember[]): void {
+    const before = new Map(this.states);
     const turns = new Map<string, Turn[]>();
+    this.states.clear();
     for (const { source, warmup, pools } of members) {
-      const state = new SourceState(source, warmup, booked);
+      const state = before.get(source.name) ?? new SourceState(this.booked);
+      state.configure(source, warmup);
       this.states.set(source.name, state);
       for (const { name, weight } of pools) {
         const pool = turns.get(name) ?? [];
@@ -40,15 +50,25 @@ export class EgressPools {
         turns.set(name, pool);
       }
     }
-    for (const [name, members] of turns) this.pools.set(name, new SourcePool(name, members, this.states));
+    for (const [name, pool] of this.pools) pool.configure(turns.get(name) ?? []);
+    for (const [name, its] of turns)
+      if (!this.pools.has(name)) this.pools.set(name, new SourcePool(name, its, this.states));
   }
 
-  get names(): readonly string[] {
-    return [...this.pools.keys()];
-  }
-
+  /** The pool of that name; null: no source is in it. */
   get(name: string): EgressPool | null {
-    return this.pools.get(name) ?? null;
+    const pool = this.pools.get(name);
+    return pool === undefined || pool.isEmpty ? null : pool;
+  }
+
+  /** This source not to this site ('': to none) for `ms`; one that is not known is passed over. */
+  pause(source: string, site: string, ms: number, reason: string, now: number): void {
+    this.states.get(source)?.pause(site, ms, reason, now);
+  }
+
+  /** Of each pool with sources. */
+  describe(now: number): readonly Readonly<Record<string, unknown>>[] {
+    return [...this.pools.values()].filter(({ isEmpty }) => !isEmpty).map((pool) => pool.describe(now));
   }
 
   /** What each source sent today, by name. */
@@ -73,13 +93,21 @@ function isSentToday(value: unknown): value is SentToday {
 
 class SourcePool implements EgressPool {
   readonly name: string;
-  private readonly turns: readonly Turn[];
+  private turns: readonly Turn[];
   private readonly states: ReadonlyMap<string, SourceState>;
 
   constructor(name: string, turns: readonly Turn[], states: ReadonlyMap<string, SourceState>) {
     this.name = name;
     this.turns = turns;
     this.states = states;
+  }
+
+  configure(turns: readonly Turn[]): void {
+    this.turns = turns;
+  }
+
+  get isEmpty(): boolean {
+    return this.turns.length === 0;
   }
 
   reaches(address: string): boolean {
@@ -106,12 +134,13 @@ class SourcePool implements EgressPool {
       best.credit -= total;
       return best.state.source;
     }
+    if (this.isEmpty) return gone(`egress pool ${this.name} has no sources`, now);
     return nearest === null ? this.unreachable(host.address) : this.wordsOf(nearest);
   }
 
   admit(source: EgressSource, site: string, now: number): Wait | null {
     const state = this.states.get(source.name);
-    if (state === undefined) return null;
+    if (state === undefined) return gone(`there is no egress source ${source.name}`, now);
     const wait = state.obstacle(site, now);
     if (wait === null) state.book(now);
     return wait;
@@ -142,4 +171,11 @@ class SourcePool implements EgressPool {
       until: Number.POSITIVE_INFINITY,
     };
   }
+}
+
+/** How soon it is asked again whether what was taken out of the configuration is back, ms. */
+const GONE_INTERVAL = 60_000;
+
+function gone(what: string, now: number): Wait {
+  return { kind: 'connections', reason: `${what} any more`, until: now + GONE_INTERVAL };
 }

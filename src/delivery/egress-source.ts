@@ -31,18 +31,22 @@ const MAX_PAUSES = 10_000;
 const SHOWN = 20;
 
 export class SourceState {
-  readonly source: EgressSource;
-  private readonly warmup: WarmUp | null;
+  source!: EgressSource;
+  private warmup: WarmUp | null = null;
   private readonly booked: () => void;
   private readonly pauses = new Map<string, Pause>();
   private day = Number.NEGATIVE_INFINITY;
   private sent = 0;
 
-  /** `booked` is called when a count that must outlive a restart changed. */
-  constructor(source: EgressSource, warmup: WarmUp | null, booked: () => void) {
+  /** `booked` is called when a count that must outlive a restart changed. To be configured before it is used. */
+  constructor(booked: () => void) {
+    this.booked = booked;
+  }
+
+  /** What was set about it; what was sent today and where it is paused stays. */
+  configure(source: EgressSource, warmup: WarmUp | null): void {
     this.source = source;
     this.warmup = warmup;
-    this.booked = booked;
   }
 
   /** Why it cannot carry a message to a site now, null when it can; `now` in engine clock ms. */

@@ -6,7 +6,9 @@ import { opportunistic } from '../../src/delivery/tls-policy.js';
 
 function pool(address4: string, address6: string) {
   const source = { name: 'a', helo: '', address4, address6, proxy: null };
-  return new EgressPools([{ source, warmup: null, pools: [{ name: 'p', weight: 1 }] }], () => {}).get('p')!;
+  const pools = new EgressPools(() => {});
+  pools.configure([{ source, warmup: null, pools: [{ name: 'p', weight: 1 }] }]);
+  return pools.get('p')!;
 }
 
 function found(...addresses: string[][]): SiteHosts {

@@ -23,7 +23,9 @@ function host(address = '198.51.100.1'): SiteHost {
 }
 
 function poolsOf(...members: EgressMember[]): EgressPools {
-  return new EgressPools(members, () => {});
+  const pools = new EgressPools(() => {});
+  pools.configure(members);
+  return pools;
 }
 
 /** Names of the sources picked. */
@@ -39,7 +41,6 @@ describe('a pool of sources', () => {
     const weight = (name: string, share: number) => member(name, { pools: [{ name: 'p', weight: share }] });
     const pools = poolsOf(weight('a', 3), weight('b', 1));
     expect(picks(pools, 8)).toEqual(['a', 'a', 'b', 'a', 'a', 'a', 'b', 'a']);
-    expect(pools.names).toEqual(['p']);
     expect(pools.get('other')).toBeNull();
   });
 
@@ -101,6 +102,48 @@ describe('a pool of sources', () => {
     pool.pause('a', 'late', 60_000, 'x', NOON + 30_000);
     expect(pool.describe(NOON + 30_000)).toMatchObject({ sources: [{ paused: 1 }] });
     pool.pause('nobody', 'x', 1000, 'a source that is not there', NOON);
+  });
+});
+
+describe('sources that are configured anew', () => {
+  const q = [{ name: 'q', weight: 1 }];
+
+  it('keep what is known of them under their name; pools change under those who hold them', () => {
+    const pools = poolsOf(member('a', { warmup: { startDay: START, allowances: [3] } }), member('b', { pools: q }));
+    const pool = pools.get('p')!;
+    const { source } = member('a');
+    expect([pool.admit(source, 's', NOON), pool.admit(source, 's', NOON)]).toEqual([null, null]);
+    pool.pause('a', 'gmail', 1000, 'x', NOON);
+    pools.configure([
+      member('a', { address4: '192.0.2.9', warmup: { startDay: START, allowances: [4] } }),
+      member('c', { pools: q }),
+    ]);
+    expect(pool.pick(host(), 's', NOON)).toMatchObject({ name: 'a', address4: '192.0.2.9' });
+    expect(pool.pick(host(), 'gmail', NOON)).toMatchObject({ kind: 'throttled' });
+    expect(pool.describe(NOON)).toMatchObject({ sources: [{ sentToday: 2, allowedToday: 4 }] });
+    expect(picks(pools, 2, 's', NOON, 'q')).toEqual(['c', 'c']);
+  });
+
+  it('that are no more carry nothing, and neither do pools without sources, until they are back', () => {
+    const pools = poolsOf(member('a'), member('b', { pools: q }));
+    const old = pools.get('p')!;
+    pools.configure([member('b', { pools: q })]);
+    expect(pools.get('p')).toBeNull();
+    expect(pools.describe(NOON)).toMatchObject([{ name: 'q' }]);
+    const until = NOON + 60_000;
+    expect(old.pick(host(), 's', NOON)).toEqual({
+      kind: 'connections',
+      reason: 'egress pool p has no sources any more',
+      until,
+    });
+    expect(old.admit(member('a').source, 's', NOON)).toEqual({
+      kind: 'connections',
+      reason: 'there is no egress source a any more',
+      until,
+    });
+    pools.configure([member('a')]);
+    expect(old.pick(host(), 's', NOON)).toMatchObject({ name: 'a' });
+    expect(pools.get('p')).toBe(old);
   });
 });
 
@@ -202,7 +245,8 @@ describe('warm-up', () => {
 
   it('tells of each count that has to outlive a restart, and of no other', () => {
     let told = 0;
-    const pools = new EgressPools([warming([9]), member('free')], () => told++);
+    const pools = new EgressPools(() => told++);
+    pools.configure([warming([9]), member('free')]);
     pools.get('p')!.admit(warming([]).source, 's', NOON);
     pools.get('p')!.admit(member('free').source, 's', NOON);
     expect(told).toBe(1);
