@@ -28,7 +28,8 @@ import type { EngineEvents } from './telemetry/engine-events.js';
 import { Kpi, type KpiReport } from './telemetry/kpi.js';
 import { SiteNames } from './telemetry/site-name.js';
 
-type DestinationOf = (recipient: Recipient, envelope: Envelope) => string;
+/** What is asked of a message to find its destination; M: what else whoever is behind needs. */
+type DestinationOf<M> = (recipient: Recipient, mail: M) => string;
 
 export interface Outcomes {
   readonly returnPath: ReturnPath;
@@ -45,7 +46,7 @@ export interface Outcomes {
   /** Why a recipient is taken and gets nothing; null: it gets its mail, or is to be refused. */
   dropReason(tenant: string, address: string): string | null;
   /** The destinations of routes, with what goes elsewhere taken out first: to `local/bounces` and `local/suppressed`. */
-  inFrontOf(routes: DestinationOf): DestinationOf;
+  inFrontOf<M extends Pick<Envelope, 'handling'>>(routes: DestinationOf<M>): DestinationOf<M>;
   /** The site of what is behind `local/`, undefined where it is not ours. */
   local(name: string): Site | undefined;
   kpis(): KpiReport;

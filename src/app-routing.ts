@@ -58,7 +58,7 @@ export interface Routing {
   /** What is wrong with a target that an operator names (`upstream/NAME`, `mx`, `host/NAME:PORT`, `discard`), '' when nothing is. */
   targetProblem(target: string): string;
   /** The key of the destination where mail goes that an operator's order sends to such a target. `instead`: its own. */
-  redirect(target: string, instead: string, recipient: Recipient, envelope: Envelope): string;
+  redirect(target: string, instead: string, recipient: Recipient, mail: Pick<Envelope, 'tlsOptional'>): string;
   /** For reports; to be told with DeliveryEvents.tlsResult. */
   readonly tlsResult: DeliveryEvents['tlsResult'];
   /** Before the first delivery, when the spool's directory is there. Never rejects. */
@@ -126,13 +126,13 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
     tenants: () => tenants,
     configure,
     targetProblem: (target) => targetProblem(target, hops),
-    redirect: (target, instead, recipient, envelope) => {
+    redirect: (target, instead, recipient, mail) => {
       const { egress } = parseDestination(instead);
       const [kind = '', name = ''] = splitTarget(target);
       if (kind === 'discard') return `discard/${ORDERED}`;
       if (kind !== 'mx')
         return formatDestination({ kind: kind as 'upstream' | 'host', name, egress, tlsOptional: false });
-      const tlsOptional = envelope.tlsOptional === true;
+      const tlsOptional = mail.tlsOptional === true;
       return formatDestination({ kind, name: domainOf(recipient.address), egress, tlsOptional });
     },
     tlsResult: (destination, host, result) => {
@@ -170,16 +170,19 @@ export function reconfigure(
   }
 }
 
-/** Destinations as the routes say, or as an operator's order says instead. */
-export function withOrders(route: Routing, orders: StandingOrders): Routing['destinationOf'] {
-  return (recipient, envelope) => {
-    const own = route.destinationOf(recipient, envelope);
-    const order = orders.rerouteOf(envelope, recipient, own);
-    // A target that is gone since: the route holds again.
-    return order === undefined || route.targetProblem(order.to) !== ''
-      ? own
-      : route.redirect(order.to, own, recipient, envelope);
-  };
+/** Where an operator's order sends mail that its route sends to `own`: there too where there is none. */
+export function ordered(
+  own: string,
+  recipient: Recipient,
+  mail: Pick<Envelope, 'handling' | 'tlsOptional'>,
+  route: Pick<Routing, 'targetProblem' | 'redirect'>,
+  orders: StandingOrders,
+): string {
+  const order = orders.rerouteOf(mail, recipient, own);
+  // A target that is gone since: the route holds again.
+  return order === undefined || route.targetProblem(order.to) !== ''
+    ? own
+    : route.redirect(order.to, own, recipient, mail);
 }
 
 /** A job that would go elsewhere by the routes there are now. */

@@ -12,17 +12,18 @@ import { engineControl, openOrders } from './app-control.js';
 import { connecting, connectionUse } from './app-delivery.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { egressPools } from './app-egress.js';
+import { explaining } from './app-explain.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { wantedConnections } from './app-next-hops.js';
 import { type Outcomes, openOutcomes } from './app-outcomes.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
 import { recipientPolicy, recipientVerifier } from './app-recipients.js';
-import { isElsewhere, type Routing, reconfigure, reporting, routing, withOrders } from './app-routing.js';
+import { isElsewhere, ordered, type Routing, reconfigure, reporting, routing } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { type OpenShaping, openShaping } from './app-shaping.js';
 import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
-import { readConfigFile } from './config/config-file.js';
+import { type ConfigFile, readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -37,6 +38,7 @@ import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
 import { Intake } from './intake/intake.js';
 import { SegmentPool } from './memory/segment-pool.js';
+import type { Envelope } from './message/envelope.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import { DescriptorBudget } from './net/descriptor-budget.js';
@@ -85,6 +87,7 @@ export class App {
   private closeOrders: () => Promise<void> = async () => {};
   private shaping: OpenShaping | null = null;
   private route!: Routing;
+  private tables!: ConfigFile;
   private destinationOf!: Routing['destinationOf'];
   private verifier!: RecipientVerifier;
   private outcomes!: Outcomes;
@@ -130,6 +133,7 @@ export class App {
   private reloadRoutes(): boolean {
     const tables = reconfigure(this.route, this.settings, this.log, this.outcomes);
     if (tables === null) return false;
+    this.tables = tables;
     this.edge.configure(tables, this.route.routes());
     this.admission.setRelayDomains(new Set(this.relayDomains(false)));
     this.scheduler.setLanes({ weights: tables.lanes });
@@ -201,13 +205,23 @@ export class App {
   /** What operators may look at and ask for. */
   control(): EngineControl {
     const { log, commands, orders, outcomes, events, spool, front, delivery, certificates, startedAt } = this;
-    const status = () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt });
-    return engineControl({ log, commands, orders, outcomes, status });
+    const { route, scheduler, destinationOf } = this;
+    return engineControl({
+      ...{ log, commands, orders, outcomes, route, destinationOf },
+      status: () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt }),
+      resplit: () => this.resplit(),
+      explaining: explaining({
+        ...{ clock: systemClock, spool, scheduler, delivery, orders, route, outcomes, destinationOf },
+        controlOf: (destination, hosts) => this.shaping!.shaping.controlOf(destination, hosts),
+        defaultLane: () => this.tables.lanes.default,
+      }),
+    });
   }
 
   private async open(): Promise<void> {
     const { settings, segments, events } = this;
     const tables = readConfigFile(settings.configFile);
+    this.tables = tables;
     this.preparation = preparation(settings, segments, this.log, routeFields(tables.route));
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
@@ -252,7 +266,9 @@ export class App {
     this.orders = kept.orders;
     this.closeOrders = kept.close;
     this.shaping = await openShaping(settings, this.log, clock, this.orders, egress.pause);
-    this.destinationOf = outcomes.inFrontOf(withOrders(route, this.orders));
+    this.destinationOf = outcomes.inFrontOf((recipient, envelope: Envelope) =>
+      ordered(route.destinationOf(recipient, envelope), recipient, envelope, route, this.orders),
+    );
     this.scheduler = new Scheduler({
       spool,
       clock,

@@ -197,7 +197,13 @@ describe('explanations', () => {
         fields: {},
         ...question,
       },
-      { routes: route.routes(), tenants: route.tenants(), lanes: DEFAULT_LANES, siteOf: route.siteOf },
+      {
+        routes: route.routes(),
+        tenants: route.tenants(),
+        lanes: DEFAULT_LANES,
+        siteOf: route.siteOf,
+        elsewhere: (own) => own,
+      },
     );
 
   it('name route, destination, tenant, lane and hosts', async () => {

@@ -40,13 +40,15 @@ describe('a selector', () => {
   ])('%j speaks of the recipients it fits', (given, expected) => {
     const selector = { ...NOBODY, ...given };
     expect(
-      [0, 1, 2].map((index) => selects(selector, mail, mail.recipients[index]!.address, 'mx/example.org@slow')),
+      [0, 1, 2].map((index) =>
+        selects(selector, mail.handling, mail.recipients[index]!.address, 'mx/example.org@slow'),
+      ),
     ).toEqual(expected);
   });
 
   it('knows upstream groups as pools', () => {
-    expect(selects({ ...NOBODY, pool: 'ses' }, mail, 'ann@example.org', 'upstream/ses@slow')).toBe(true);
-    expect(selects({ ...NOBODY, pool: 'ses' }, mail, 'ann@example.org', 'mx/ses')).toBe(false);
+    expect(selects({ ...NOBODY, pool: 'ses' }, mail.handling, 'ann@example.org', 'upstream/ses@slow')).toBe(true);
+    expect(selects({ ...NOBODY, pool: 'ses' }, mail.handling, 'ann@example.org', 'mx/ses')).toBe(false);
   });
 });
 

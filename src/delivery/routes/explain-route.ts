@@ -1,7 +1,7 @@
 /**
  * What would become of mail, found out without sending any: `sluice route`.
  */
-import type { Lane } from '../../message/envelope.js';
+import type { Lane, Recipient } from '../../message/envelope.js';
 import type { LaneSettings } from '../../message/lane-settings.js';
 import type { Tenants } from '../../message/tenant.js';
 import { domainOf } from '../../smtp/address.js';
@@ -52,6 +52,8 @@ export interface ExplainingParts {
   readonly tenants: Tenants;
   readonly lanes: Pick<LaneSettings, 'default'>;
   siteOf(destination: string): Site;
+  /** Where mail goes that its route sends to `own`: an operator's order, the suppression list. */
+  elsewhere(own: string, recipient: Recipient, facts: RouteFacts): string;
 }
 
 /** Never rejects. A client that is asked about counts as one that may relay. */
@@ -68,7 +70,11 @@ export async function explainRoute(question: RouteQuestion, parts: ExplainingPar
   const lane = given ?? said?.lane ?? tenant?.lane ?? parts.lanes.default;
   const facts: RouteFacts = { ...mail, client, lane };
   const route = routes.find(recipient, facts);
-  const destination = routes.destinationFor(recipient, facts);
+  const destination = parts.elsewhere(
+    routes.destinationFor(recipient, facts),
+    { address: recipient, notify: 0, originalRecipient: '' },
+    facts,
+  );
   const found = await parts.siteOf(destination).resolve();
   return {
     sender,
