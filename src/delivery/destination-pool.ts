@@ -10,6 +10,7 @@ import type { DestinationQueue } from '../queue/destination-queue.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Wait } from '../queue/wait.js';
 import type { PoolEnvironment } from './delivery.js';
+import { type DestinationFacts, factsOf, type PoolView, waitsOf } from './destination-facts.js';
 import type { EgressPool } from './egress.js';
 import { type FinderOwner, type FindFailure, type FoundHosts, HostFinder } from './host-finder.js';
 import { type HostState, pickBalanced, pickPreferred } from './host-state.js';
@@ -160,6 +161,15 @@ export class DestinationPool implements FinderOwner, Waiter {
     if (this.refusal === null || wait.until < this.refusal.until) this.refusal = wait;
   }
 
+  /** Everything that is in the way of its mail now, besides what concerns single messages. */
+  waits(now: number): readonly Wait[] {
+    return waitsOf(this.view, now);
+  }
+
+  describe(now: number): DestinationFacts {
+    return factsOf(this.view, now);
+  }
+
   // FinderOwner
 
   found(hosts: FoundHosts): void {
@@ -231,6 +241,11 @@ export class DestinationPool implements FinderOwner, Waiter {
   /** Connections of its own are being made or carry jobs. */
   private get isBusy(): boolean {
     return this.dialling + this.slots.urgent + this.slots.other > 0;
+  }
+
+  private get view(): PoolView {
+    const { queue, slots, finder, site, order, egress, refusal, inLine } = this;
+    return { destination: queue.key, slots, resolving: finder.isNew, site, hosts: order, egress, refusal, inLine };
   }
 
   private forgive(): void {

@@ -54,7 +54,8 @@ export class HostLessons {
 
   /** The host answered. */
   finished(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[], now: number): void {
-    const { host, sourceName, jobBegan } = connection;
+    const { host, plan, sourceName, jobBegan } = connection;
+    plan.state.replies.note(verdicts, now);
     this.control.finished(job, host, sourceName, verdicts, now - jobBegan, now);
   }
 

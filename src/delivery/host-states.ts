@@ -4,6 +4,7 @@
  * A host that no pool uses any more and that has no connections is forgotten when there are many such, unless it is
  * known to fail.
  */
+import type { PoolEnvironment } from './delivery.js';
 import { HostState } from './host-state.js';
 import type { SiteHost } from './site.js';
 
@@ -12,11 +13,11 @@ const SWEEP_FROM = 64;
 
 export class HostStates {
   private readonly states = new Map<string, HostState>();
-  private readonly reserveShare: number;
+  private readonly environment: PoolEnvironment;
   private sweepAt = SWEEP_FROM;
 
-  constructor(reserveShare: number) {
-    this.reserveShare = reserveShare;
+  constructor(environment: PoolEnvironment) {
+    this.environment = environment;
   }
 
   /** For one more pool; `letGo` ends that. */
@@ -29,7 +30,7 @@ export class HostStates {
       this.states.set(key, state);
     }
     state.site = host;
-    state.slots.setLimit(host.limit, this.reserveShare);
+    state.slots.setLimit(host.limit, this.environment.reserveShare);
     state.users++;
     return state;
   }

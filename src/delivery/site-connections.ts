@@ -43,7 +43,7 @@ export class SiteConnections implements ConnectionOwner {
     this.environment = environment;
     this.choice = new DialChoice(control);
     this.lessons = new HostLessons(control, environment);
-    this.states = new HostStates(environment.reserveShare);
+    this.states = new HostStates(environment);
     this.turns = new SiteTurns(environment.clock, this.slots);
   }
 

@@ -14,12 +14,14 @@ export class Slots {
   leaving = 0;
   limit = Number.POSITIVE_INFINITY;
   /** Of the limit, for immediate jobs. */
-  private reserve = 0;
+  reserve = 0;
+  private share = 0;
 
   /** `share`: of the limit that is for immediate jobs. */
   setLimit(limit: number, share: number): void {
-    if (limit === this.limit) return;
+    if (limit === this.limit && share === this.share) return;
     this.limit = limit;
+    this.share = share;
     this.reserve = reserveOf(limit, share);
   }
 

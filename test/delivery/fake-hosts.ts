@@ -119,8 +119,8 @@ class FakeWire {
         this.sender = between(line);
         this.recipients = [];
       } else if (word === 'RCPT') this.recipients.push(between(line));
-      if (word !== '' && word !== 'RSET') this.say(word as Stage, line);
-      else if (word === 'RSET') this.later(() => this.reply('250 ok'));
+      if (word === 'RSET') this.later(() => this.reply('250 ok'));
+      else if (word !== '') this.say(word === '.' ? 'dot' : (word as Stage), line);
     }
     return true;
   }
