@@ -329,7 +329,7 @@ export class App {
 
   private async listen(): Promise<void> {
     const { settings, segments } = this;
-    const descriptors = new DescriptorBudget(wantedConnections(settings), () => systemClock.now());
+    const descriptors = new DescriptorBudget(wantedConnections(settings, this.route), () => systemClock.now());
     this.descriptors = descriptors;
     if (descriptors.clients < settings.maxConnections)
       this.log.warn(
