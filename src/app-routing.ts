@@ -161,8 +161,9 @@ export function reconfigure(
 ): ConfigFile | null {
   try {
     const tables = readConfigFile(settings.configFile);
-    outcomes.configure(tables.tenant);
+    // First what can fail.
     route.configure(tables);
+    outcomes.configure(tables.tenant);
     return tables;
   } catch (error) {
     log.error({ reason: messageOf(error) }, 'reload failed, the old routes stay in use');

@@ -123,6 +123,7 @@ describe('[[route]]', () => {
     [`${mx}sender = "nobody"`, 'route[1].sender[1]: "nobody" is not allowed; allowed: an address'],
     [`${mx}recipients = []`, 'route[1].recipients: unknown key; did you mean recipient? allowed: name, recipient,'],
     [`${mx}header = { "X Y" = "a" }`, 'route[1].header.X Y'],
+    [`${mx}header = { "X-Sluice-Lane" = "bulk" }`, 'what X-Sluice-... says is asked for by lane, tag and tenant'],
     [`${mx}header = "a"`, 'route[1].header: "a" is not allowed; allowed: fields and their values'],
     [`${mx}client = "10.0.0.0/40"`, 'route[1].client[1]: "10.0.0.0/40" is not allowed; allowed: a network'],
     [`${mx}verify = "yes"`, 'route[1].verify: "yes" is not allowed; allowed: true or false'],
