@@ -72,9 +72,6 @@ class Sources implements EgressPool {
     return true;
   }
   pause(): void {}
-  reaches(): boolean {
-    return true;
-  }
   describe(): Record<string, unknown> {
     return {};
   }
