@@ -99,7 +99,7 @@ export const outcomeSettings = {
     purpose:
       "Reverse-path of mail that is no tenant's or whose [[tenant]] has no verp: one for each recipient, with a token that tells which message a bounce is about. Bounces come here, not to the sender. The key is verp.key in SLUICE_SPOOL_DIR.",
     trades:
-      'One transaction for each recipient. The MX of the domain must lead to a listener of this engine, and its SPF record must name its addresses.',
+      'One transaction for each recipient, also of mail from outside that is passed on. The MX of the domain must lead to a listener of this engine, and its SPF record must name its addresses.',
   }),
   bounceAddresses: setting({
     name: 'SLUICE_BOUNCE_ADDRESSES',

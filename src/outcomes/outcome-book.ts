@@ -56,7 +56,9 @@ export class OutcomeBook {
     const { handling, receivedAt, recipients } = message.envelope;
     const { tenant, holdUntil } = handling;
     const { address } = recipients[recipient]!;
-    if (outcome.host !== LOCAL_HOST) {
+    // Nobody took it: discarded by a route.
+    const own = outcome.host === LOCAL_HOST || (outcome.host === '' && status === 'delivered');
+    if (!own) {
       const now = clock.now();
       const site = this.options.siteOf(outcome.host, address);
       counts.outcome(status, tenant, site, now - Math.max(receivedAt, holdUntil), now);
