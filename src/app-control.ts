@@ -1,38 +1,15 @@
 /**
  * What operators may look at and ask for: the read and command interface of the control plane, tied to the parts.
  */
-import { join } from 'node:path';
 import type { Outcomes } from './app-outcomes.js';
 import type { Routing } from './app-routing.js';
-import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
-import type { Clock } from './core/clock.js';
 import { messageOf, SluiceError } from './core/errors.js';
-import { StandingOrders, selects } from './delivery/standing-orders.js';
+import { type StandingOrders, selects } from './delivery/standing-orders.js';
 import type { Envelope } from './message/envelope.js';
 import type { QueueCommands } from './queue/queue-commands.js';
 import type { Selector, Suspension } from './queue/suspensions.js';
-import { StateFile } from './security/state-file.js';
 import type { Log } from './telemetry/log.js';
-
-/** Standing orders with the file that keeps them. */
-export interface KeptStandingOrders {
-  readonly orders: StandingOrders;
-  close(): Promise<void>;
-}
-
-/** Reads what was ordered before. */
-export async function openOrders(settings: Settings, log: Log, clock: Clock): Promise<KeptStandingOrders> {
-  const file: StateFile = new StateFile({
-    path: join(settings.spoolDir, 'orders.json'),
-    snapshot: () => orders.snapshot(),
-    warn: (fields, line) => log.warn(fields, line),
-    delay: 100,
-  });
-  const orders = new StandingOrders({ clock, changed: () => file.changed() });
-  orders.restore(await file.read());
-  return { orders, close: () => file.close() };
-}
 
 export interface ControlParts {
   readonly outcomes: Pick<Outcomes, 'control'>;

@@ -8,22 +8,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
-import { engineControl, openOrders } from './app-control.js';
-import { connecting, connectionUse } from './app-delivery.js';
+import { engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
-import { egressPools } from './app-egress.js';
 import { explaining } from './app-explain.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
 import { wantedConnections } from './app-next-hops.js';
-import { type Outcomes, openOutcomes } from './app-outcomes.js';
+import { MailPlan } from './app-plan.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { recipientPolicy, recipientVerifier } from './app-recipients.js';
-import { isElsewhere, ordered, type Routing, reconfigure, reporting, routing } from './app-routing.js';
+import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
-import { type OpenShaping, openShaping } from './app-shaping.js';
 import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
-import { type ConfigFile, readConfigFile } from './config/config-file.js';
+import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
@@ -31,14 +27,11 @@ import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { QueueIdSource } from './core/queue-id.js';
 import { Delivery } from './delivery/delivery.js';
-import type { RecipientVerifier } from './delivery/routes/recipient-verifier.js';
 import { routeFields } from './delivery/routes/routes.js';
-import type { StandingOrders } from './delivery/standing-orders.js';
 import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
 import { Intake } from './intake/intake.js';
 import { SegmentPool } from './memory/segment-pool.js';
-import type { Envelope } from './message/envelope.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import { DescriptorBudget } from './net/descriptor-budget.js';
@@ -83,14 +76,7 @@ export class App {
   private edge!: MailEdge;
   private preparation!: Preparation;
   private commands!: QueueCommands;
-  private orders!: StandingOrders;
-  private closeOrders: () => Promise<void> = async () => {};
-  private shaping: OpenShaping | null = null;
-  private route!: Routing;
-  private tables!: ConfigFile;
-  private destinationOf!: Routing['destinationOf'];
-  private verifier!: RecipientVerifier;
-  private outcomes!: Outcomes;
+  private plan: MailPlan | null = null;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -123,33 +109,31 @@ export class App {
   /** Reads signing keys, certificates, accounts and routes anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
     const accounts = await reloadAccounts(this.accounts, this.settings, this.log);
-    const routes = accounts && this.reloadRoutes();
+    const plan = accounts && this.reloadPlan(this.plan!);
     const [keys, certificates] = await Promise.all([this.reloadKeys(), this.certificates?.reload() ?? true]);
     this.renewSessions();
-    const shaping = this.shaping?.reload() ?? true;
-    return keys && certificates && routes && shaping;
+    return keys && certificates && plan;
   }
 
-  private reloadRoutes(): boolean {
-    const tables = reconfigure(this.route, this.settings, this.log, this.outcomes);
-    if (tables === null) return false;
-    this.tables = tables;
-    this.edge.configure(tables, this.route.routes());
-    this.admission.setRelayDomains(new Set(this.relayDomains(false)));
-    this.scheduler.setLanes({ weights: tables.lanes });
+  private reloadPlan(plan: MailPlan): boolean {
+    if (!plan.reload()) return false;
+    this.edge.configure(plan.tables, plan.route.routes());
+    this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
+    this.scheduler.setLanes({ weights: plan.tables.lanes });
+    this.delivery.configure(plan.tables.lanes.reserve);
     this.resplit();
     return true;
   }
 
   /** Mail that waits goes where it belongs now. */
   private resplit(): void {
-    this.scheduler.resplit((job) => isElsewhere(this.destinationOf, job));
+    this.scheduler.resplit((job) => isElsewhere(this.plan!.destinationOf, job));
   }
 
   private async reloadKeys(): Promise<boolean> {
     const old = this.preparation.pool;
     try {
-      const next = preparation(this.settings, this.segments, this.log, this.route.routes().fields);
+      const next = preparation(this.settings, this.segments, this.log, this.plan!.route.routes().fields);
       // The old threads go on until the new ones are there.
       await next.pool?.ready();
       this.preparation = next;
@@ -194,26 +178,23 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    this.verifier?.close();
-    await this.route?.close();
-    this.outcomes?.close();
-    await this.closeOrders();
-    await this.shaping?.close();
+    await this.plan?.close();
     await this.spool?.close();
   }
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, orders, outcomes, events, spool, front, delivery, certificates, startedAt } = this;
-    const { route, scheduler, destinationOf } = this;
+    const { log, commands, events, spool, front, delivery, certificates, startedAt, scheduler } = this;
+    const plan = this.plan!;
+    const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
       ...{ log, commands, orders, outcomes, route, destinationOf },
       status: () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt }),
       resplit: () => this.resplit(),
       explaining: explaining({
         ...{ clock: systemClock, spool, scheduler, delivery, orders, route, outcomes, destinationOf },
-        controlOf: (destination, hosts) => this.shaping!.shaping.controlOf(destination, hosts),
-        defaultLane: () => this.tables.lanes.default,
+        controlOf: (destination, hosts) => plan.shaping.shaping.controlOf(destination, hosts),
+        defaultLane: () => plan.tables.lanes.default,
       }),
     });
   }
@@ -221,7 +202,6 @@ export class App {
   private async open(): Promise<void> {
     const { settings, segments, events } = this;
     const tables = readConfigFile(settings.configFile);
-    this.tables = tables;
     this.preparation = preparation(settings, segments, this.log, routeFields(tables.route));
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
@@ -236,21 +216,16 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
-    const outcomes = openOutcomes(settings, spool, clock, events, () => this.renewSessions());
-    this.outcomes = outcomes;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const egress = egressPools(clock, settings.spoolDir, this.log);
-    const route = routing(settings, tables, clock, {
+    const plan = await MailPlan.open({
+      ...{ settings, tables, log: this.log, clock, wheel: this.wheel, spool, events, host },
       ports: () => this.front?.ports ?? [],
-      host,
-      egress,
-      local: (name) => outcomes.local(name),
+      changed: () => this.renewSessions(),
     });
-    this.route = route;
-    await route.open();
+    this.plan = plan;
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
       spool,
@@ -262,50 +237,29 @@ export class App {
         this.scheduler.add(new QueuedMessage(envelope, content, null));
       },
     });
-    const kept = await openOrders(settings, this.log, clock);
-    this.orders = kept.orders;
-    this.closeOrders = kept.close;
-    this.shaping = await openShaping(settings, this.log, clock, this.orders, egress.pause);
-    this.destinationOf = outcomes.inFrontOf((recipient, envelope: Envelope) =>
-      ordered(route.destinationOf(recipient, envelope), recipient, envelope, route, this.orders),
-    );
     this.scheduler = new Scheduler({
       spool,
       clock,
       retry: { min: settings.retryMin, max: settings.retryMax, expire: settings.expire },
       delayWarning: settings.delayWarning,
       memory: Math.max(1024 * 1024, settings.queueMemory),
-      lanes: { weights: tables.lanes },
-      tenantWeight: (tenant) => route.tenants().named(tenant)?.weight ?? 1,
       notifier,
       events,
-      destinationOf: this.destinationOf,
+      ...plan.forScheduler,
       wake: (queue) => this.delivery.wake(queue),
     });
-    const made = connecting(settings, clock, this.wheel);
-    this.verifier = recipientVerifier(settings, route, made);
-    this.delivery = new Delivery(
-      {
-        ...made,
-        ...connectionUse(settings),
-        events: reporting(events, route.tlsResult),
-        siteOf: route.siteOf,
-        returnPath: outcomes.returnPath,
-        reserveShare: tables.lanes.reserve,
-        suspensions: this.orders,
-        controlOf: this.shaping.shaping.controlOf,
-      },
-      this.scheduler,
-    );
+    this.delivery = new Delivery(plan.forDelivery, this.scheduler);
     this.commands = new QueueCommands(spool, this.scheduler, clock);
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set(this.relayDomains(false)),
+      relayDomains: new Set(plan.relayDomains(false)),
     });
     const rules = headerRules(settings);
-    this.edge = new MailEdge(settings, this.accounts, clock, events, outcomes, (...told) => this.front?.limit(...told));
-    this.edge.configure(tables, route.routes());
+    this.edge = new MailEdge(settings, this.accounts, clock, events, plan.outcomes, (...told) =>
+      this.front?.limit(...told),
+    );
+    this.edge.configure(tables, plan.route.routes());
     this.intake = new Intake({
       spool,
       clock,
@@ -329,7 +283,8 @@ export class App {
 
   private async listen(): Promise<void> {
     const { settings, segments } = this;
-    const descriptors = new DescriptorBudget(wantedConnections(settings, this.route), () => systemClock.now());
+    const plan = this.plan!;
+    const descriptors = new DescriptorBudget(wantedConnections(settings, plan.route), () => systemClock.now());
     this.descriptors = descriptors;
     if (descriptors.clients < settings.maxConnections)
       this.log.warn(
@@ -350,8 +305,8 @@ export class App {
       authenticator: this.accounts,
       sessions: () => this.sessions(),
       limitOf: (client) => this.edge.limitOf(client),
-      isBounceAddress: (address) => this.outcomes.isBounceAddress(address),
-      recipientPolicy: recipientPolicy(this.outcomes, this.route, this.verifier, settings.verifyUnknown),
+      isBounceAddress: (address) => plan.outcomes.isBounceAddress(address),
+      recipientPolicy: plan.recipientPolicy,
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -362,15 +317,9 @@ export class App {
     return {
       material: this.certificates?.material ?? null,
       mechanisms: this.accounts.mechanisms,
-      relayDomains: this.relayDomains(true),
-      askRecipients: this.route.routes().decidesAtEdge || this.outcomes.askRecipients(),
+      relayDomains: this.plan!.relayDomains(true),
+      askRecipients: this.plan!.askRecipients,
     };
-  }
-
-  /** `all`: with domains of which only some addresses are taken from anyone. */
-  private relayDomains(all: boolean): readonly string[] {
-    const { settings, route, outcomes } = this;
-    return [...settings.relayDomains, ...route.routes().relayDomains, ...outcomes.bounceDomains(all)];
   }
 
   /** Connections from now on get what holds now. */
