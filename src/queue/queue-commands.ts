@@ -2,7 +2,8 @@
  * What an operator may ask of the queue while it runs: look, retry, hold, release, delete, bounce; one message, or all
  * that fit (mass-command.ts).
  *
- * A message that is being delivered is changed when its attempt is over; one that waits is changed in the spool at once.
+ * A message that is being delivered is changed when its attempt is over; one that waits is changed at once, whatever it
+ * waits for.
  * Listings read one page from the spool at a time, so that a queue of millions costs no memory.
  */
 import type { Clock } from '../core/clock.js';
@@ -111,6 +112,7 @@ export class QueueCommands {
       shown,
       (active) => {
         active.held = true;
+        this.scheduler.recall(active);
         return 1;
       },
       (id, stored) => this.holdOne(id, stored),
@@ -134,6 +136,7 @@ export class QueueCommands {
       shown,
       (active) => {
         active.removed = true;
+        this.scheduler.recall(active);
         return 1;
       },
       (id, stored) => this.removeOne(id, stored),
@@ -184,7 +187,7 @@ export class QueueCommands {
   private releaseOne(id: QueueId, stored: StoredMessage): number {
     if (stored.state?.held !== true) return 0;
     // What was held before its own time (FUTURERELEASE) still waits for that.
-    return this.retryOne(id, stored, stored.state.attempts === 0 ? stored.envelope.handling.holdUntil : 0);
+    return this.retryOne(id, stored, stored.envelope.handling.holdUntil);
   }
 
   private removeOne(id: QueueId, stored: StoredMessage): number {

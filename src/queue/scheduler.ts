@@ -12,6 +12,7 @@ import type { Clock } from '../core/clock.js';
 import type { QueueId } from '../core/queue-id.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
 import type { RecoveryReport, Spool, StoredMessage } from '../spool/spool.js';
+import { CommandReads } from './command-reads.js';
 import { isLapsed, isLate } from './deliver-by.js';
 import type { DestinationQueue, LaneQueue } from './destination-queue.js';
 import { DestinationQueues } from './destination-queues.js';
@@ -62,8 +63,7 @@ export class Scheduler {
   private readonly settlement: Settlement;
   /** All messages of the queue by lane, in memory or not. */
   private readonly messages = [0, 0, 0];
-  /** Messages that commands are reading; `stale`: something happened to it since. */
-  private readonly watched = new Map<QueueId, { stale: boolean; readers: number }>();
+  private readonly reads: CommandReads;
   private readonly progress = new Set<QueuedMessage>();
   private progressTimer: NodeJS.Timeout | null = null;
   private lapseTimer: NodeJS.Timeout | null = null;
@@ -71,6 +71,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.options = options;
     this.settlement = new Settlement(options);
+    this.reads = new CommandReads(options.spool);
     this.shares = new LaneShares(options.lanes, options.tenantWeight && ((tenant) => options.tenantWeight!(tenant)));
     this.memory = new ReadyMemory(options.memory);
     this.queues = new DestinationQueues(this.shares, (queue) => options.wake(queue));
@@ -207,6 +208,14 @@ export class Scheduler {
     for (const queue of [...this.queues.values()]) for (const job of queue.extract(matches)) this.finish(job, []);
   }
 
+  /** Jobs of one message that wait are given back undone. */
+  recall(message: QueuedMessage): void {
+    const groups = new Map<string, number[]>();
+    this.placement.group(message, message.envelope.recipients.keys(), groups);
+    for (const key of groups.keys())
+      for (const job of this.queues.find(key)?.extract((each) => each.message === message) ?? []) this.finish(job, []);
+  }
+
   /** Settles a message that is not in memory, without an attempt, by what was decided about it. */
   settleUntouched(message: QueuedMessage): Promise<void> {
     return new Promise((resolve) => {
@@ -227,23 +236,14 @@ export class Scheduler {
    * Reads a message that is not in memory for a command, and has it do its work in the same step. undefined: there is no
    * such message; null: something happened to it meanwhile, so that what was read may be out of date.
    */
-  async withStored<T>(id: QueueId, work: (stored: StoredMessage) => T): Promise<T | undefined | null> {
-    const watch = this.watched.get(id) ?? { stale: false, readers: 0 };
-    this.watched.set(id, watch);
-    watch.readers++;
-    try {
-      const stored = await this.options.spool.load(id);
-      if (watch.stale) return null;
-      return stored && work(stored);
-    } finally {
-      if (--watch.readers === 0 && this.watched.get(id) === watch) this.watched.delete(id);
-    }
+  withStored<T>(id: QueueId, work: (stored: StoredMessage) => T): Promise<T | undefined | null> {
+    return this.reads.withStored(id, work);
   }
 
   /** A command is about to change a message that is not in memory: what is being read of it no longer counts. */
   interrupt(id: QueueId): void {
     this.waiting.interrupt(id);
-    this.disturb(id);
+    this.reads.disturb(id);
   }
 
   /** An id that waits at a new time (a command, a release). */
@@ -282,17 +282,9 @@ export class Scheduler {
     return this.placement.place(message, false, room);
   }
 
-  private disturb(id: QueueId): void {
-    const watch = this.watched.size === 0 ? undefined : this.watched.get(id);
-    if (watch === undefined) return;
-    watch.stale = true;
-    // Who reads from now on reads what is so now.
-    this.watched.delete(id);
-  }
-
   private activate(message: QueuedMessage): void {
     this.active.set(message.id, message);
-    this.disturb(message.id);
+    this.reads.disturb(message.id);
     this.memory.hold(laneNumber(message.lane), message.cost);
   }
 

@@ -1,6 +1,7 @@
 /** Memory of ready mail, shared between lanes and destinations; what waits in the spool, and why. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { formatQueueId } from '../../src/core/queue-id.js';
 import { PLAIN_HANDLING } from '../../src/message/envelope.js';
 import { IdRing } from '../../src/queue/id-ring.js';
 import { ReadyMemory } from '../../src/queue/ready-memory.js';
@@ -208,6 +209,18 @@ describe('explain', () => {
     expect(wait!.kind).toBe('schedule');
     expect(wait!.until - Date.now()).toBeGreaterThan(RETRY.min * 0.7);
     expect(world.scheduler.explain(999)).toEqual([]);
+  });
+});
+
+describe('commands for one', () => {
+  it('hold and remove reach a job whose destination is blocked', async () => {
+    const world = new World();
+    const ids = [await world.add(['a@x.net', 'b@y.net']), await world.add(['a@x.net'])];
+    expect(await world.commands.hold(formatQueueId(ids[0]!))).toBe(1);
+    expect(await world.commands.remove(formatQueueId(ids[1]!))).toBe(1);
+    await world.turn();
+    expect([world.waitingJobs, world.scheduler.active.size, world.spool.size]).toEqual([0, 0, 1]);
+    expect(world.spool.stateOf(ids[0]!)).toMatchObject({ held: true, attempts: 0 });
   });
 });
 
