@@ -200,6 +200,7 @@ export function reporting(events: DeliveryEvents, tlsResult: DeliveryEvents['tls
     unreadable: (...told) => events.unreadable(...told),
     connected: (...told) => events.connected(...told),
     hostFailed: (...told) => events.hostFailed(...told),
+    sourceFailed: (...told) => events.sourceFailed(...told),
     credentialsRefused: (...told) => events.credentialsRefused(...told),
     throttled: (...told) => events.throttled(...told),
     tlsResult: (...told) => {

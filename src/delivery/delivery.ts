@@ -31,6 +31,8 @@ export interface DeliveryEvents {
   uncertain(job: DeliveryJob, host: string): void;
   unreadable(job: DeliveryJob, error: unknown): void;
   hostFailed(host: SiteHost, reason: string): void;
+  /** A connection could not leave from an egress source, which is left alone for `pause` ms. */
+  sourceFailed(source: string, reason: string, pause: number): void;
   /** A connection became usable after `ms`. */
   connected(host: SiteHost, ms: number): void;
   /** A host refused our credentials, or there is no way to show them: the settings are wrong. */

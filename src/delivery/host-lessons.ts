@@ -9,6 +9,9 @@ import type { SiteControl } from './site-control.js';
 import { throttlingOf } from './throttling.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
+/** How long an egress source that failed is left alone, ms. */
+const SOURCE_REST = 10_000;
+
 export class HostLessons {
   private readonly control: SiteControl;
   private readonly environment: PoolEnvironment;
@@ -35,6 +38,11 @@ export class HostLessons {
     if (draining) return;
     if (connection.fallsBack) {
       plan.state.handshakeFailed(reason, now);
+      return;
+    }
+    if (fault?.kind === 'source' && plan.egress !== null) {
+      plan.egress.pause(sourceName, '', SOURCE_REST, reason, now);
+      events.sourceFailed(sourceName, reason, SOURCE_REST);
       return;
     }
     plan.state.failed(reason, now, hostRest, openedAt, fault);

@@ -172,9 +172,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.over(failure.reason, null, { kind: 'tls', enhanced: '4.7.5' });
   }
 
-  lost(reason: string): void {
+  lost(reason: string, atSource = false): void {
     const waiting = this.connecting ? 'connecting' : `waiting for ${this.session.waitingFor}`;
-    this.over(reason === '' ? `the host closed the connection while ${waiting}` : `${reason} while ${waiting}`, null);
+    const words = reason === '' ? `the host closed the connection while ${waiting}` : `${reason} while ${waiting}`;
+    this.over(words, null, atSource ? SOURCE_FAILED : undefined);
   }
 
   // ClientHost
@@ -318,6 +319,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 }
 
+/** RFC 3463: X.4.4, unable to route. */
+const SOURCE_FAILED: SessionFault = { kind: 'source', enhanced: '4.4.4' };
 const NO_HANDSHAKE: TlsFailure = { kind: 'validation-failure', reason: 'no TLS handshake in time' };
 
 /** How a session with a host is opened under a policy. */

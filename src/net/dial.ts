@@ -114,7 +114,9 @@ class TcpWire implements Wire {
     const proxy = this.from?.proxy ?? null;
     const target = { host: this.address, port: this.port };
     if (proxy?.kind === 'socks5')
-      askSocks(this.socket, proxy, target, (problem) => (problem === '' ? this.passed() : this.lose(problem)));
+      askSocks(this.socket, proxy, target, (problem, ofTarget) =>
+        problem === '' ? this.passed() : this.lose(problem, !ofTarget),
+      );
     else {
       if (proxy?.kind === 'haproxy') this.socket.write(proxyHeader(this.from!.address, target));
       this.begin();
@@ -144,9 +146,12 @@ class TcpWire implements Wire {
   private watch(): void {
     const { socket } = this;
     socket.on('drain', () => this.events?.drained());
-    socket.on('error', (error: NodeJS.ErrnoException) => this.lose(this.wordsOf(error)));
-    socket.on('end', () => this.lose(''));
-    socket.on('close', () => this.lose(''));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const bound = error.syscall === 'bind' && this.from !== undefined;
+      this.lose(this.wordsOf(error), bound || this.proxy !== '');
+    });
+    socket.on('end', () => this.lose('', this.proxy !== ''));
+    socket.on('close', () => this.lose('', this.proxy !== ''));
   }
 
   private fail(failure: TlsFailure): void {
@@ -156,11 +161,12 @@ class TcpWire implements Wire {
     events?.tlsFailed(failure);
   }
 
-  private lose(reason: string): void {
+  private lose(reason: string, atSource: boolean): void {
     const { events } = this;
     this.events = null;
     this.socket.destroy();
-    events?.lost(this.proxy === '' ? reason : `${this.proxy}: ${reason || 'it closed the connection'}`);
+    const words = this.proxy === '' ? reason : `${this.proxy}: ${reason || 'it closed the connection'}`;
+    events?.lost(words, atSource);
   }
 
   private wordsOf(error: NodeJS.ErrnoException): string {

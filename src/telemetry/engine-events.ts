@@ -299,6 +299,10 @@ export class EngineEvents {
     this.follower?.connection(host.name, true);
   }
 
+  sourceFailed(source: string, reason: string, pause: number): void {
+    this.log.warn({ source, reason, pause }, 'an egress source failed and is left alone');
+  }
+
   hostFailed(host: HostLike, reason: string): void {
     this.connectionsFailed++;
     this.follower?.connection(host.name, false);

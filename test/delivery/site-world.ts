@@ -72,6 +72,7 @@ export class SiteWorld {
           credentialsRefused: () => {},
           throttled: () => {},
           hostFailed: () => {},
+          sourceFailed: () => {},
           connected: () => this.connects++,
         },
         ...options,

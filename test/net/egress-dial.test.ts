@@ -78,7 +78,7 @@ function connect(to: { host: string; port: number }, policy: TlsPolicy, from?: D
       drained: () => {},
       secured: () => said.push('secured'),
       tlsFailed: ({ reason }) => said.push(`tls failed: ${reason}`),
-      lost: (reason) => said.push(`lost: ${reason}`),
+      lost: (reason, atSource) => said.push(`lost${atSource === true ? ' at the source' : ''}: ${reason}`),
     },
     from,
   );
@@ -130,14 +130,16 @@ describe('a source with a local address', () => {
     const { said } = connect(peer, clear, { address: '192.0.2.77', proxy: null, source: 'a' });
     await until('it failed', () => said.length > 0);
     expect(said).toEqual([
-      'lost: this host has no such address: correct [[egress]] or give it to an interface (192.0.2.77 of egress source a)',
+      'lost at the source: this host has no such address: correct [[egress]] or give it to an interface (192.0.2.77 of egress source a)',
     ]);
   });
 
   it('of another family than the target fails in words', async () => {
     const { said } = connect(await target('clear'), clear, { address: '::1', proxy: null, source: 'a' });
     await until('it failed', () => said.length > 0);
-    expect(said).toEqual(['lost: the local address is not of the family of the target (::1 of egress source a)']);
+    expect(said).toEqual([
+      'lost at the source: the local address is not of the family of the target (::1 of egress source a)',
+    ]);
   });
 });
 
@@ -177,7 +179,9 @@ describe('a source behind a SOCKS5 proxy', () => {
     expect(await converse(peer, clear, by(proxy.port, 'me', 'secret'))).toEqual(['connected']);
     const wrong = connect(peer, clear, by(proxy.port, 'me', 'other'));
     await until('it failed', () => wrong.said.length > 0);
-    expect(wrong.said).toEqual([`lost: egress proxy socks5://127.0.0.1:${proxy.port}: socks5 Authentication failed`]);
+    expect(wrong.said).toEqual([
+      `lost at the source: egress proxy socks5://127.0.0.1:${proxy.port}: socks5 Authentication failed`,
+    ]);
   });
 
   it('reaches IPv6 targets by their address', async () => {
@@ -195,7 +199,7 @@ describe('a source behind a SOCKS5 proxy', () => {
     const proxy = await socks({ temper });
     const { said } = connect(await target('clear'), clear, by(proxy.port));
     await until('it failed', () => said.length > 0);
-    expect(said).toEqual([`lost: egress proxy socks5://127.0.0.1:${proxy.port}: ${words}`]);
+    expect(said).toEqual([`lost at the source: egress proxy socks5://127.0.0.1:${proxy.port}: ${words}`]);
   });
 
   it('tells that the proxy is not there, and that the target is not', async () => {
@@ -208,8 +212,8 @@ describe('a source behind a SOCKS5 proxy', () => {
     const first = connect(nobody, clear, by(port));
     const second = connect({ host: '127.0.0.1', port }, clear, by(proxy.port));
     await until('both failed', () => first.said.length > 0 && second.said.length > 0);
-    expect(first.said).toEqual([`lost: egress proxy socks5://127.0.0.1:${port}: connection refused`]);
-    expect(second.said[0]).toMatch(/socks5 proxy rejected connection - ConnectionRefused$/);
+    expect(first.said).toEqual([`lost at the source: egress proxy socks5://127.0.0.1:${port}: connection refused`]);
+    expect(second.said[0]).toMatch(/^lost: .*: socks5 proxy rejected connection - ConnectionRefused$/);
   });
 
   it('is not connected while the proxy says nothing, so that the limit of the connection covers it', async () => {

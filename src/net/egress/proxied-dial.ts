@@ -24,14 +24,14 @@ export function nameOfProxy({ kind, host, port }: EgressProxy): string {
 
 /**
  * Asks a SOCKS5 proxy that `socket` is connected to for a connection to the target; `done` is called once, with '' or
- * what went wrong. Then the socket's 'data' is the target's, beginning in a later turn: a listener for it must be there
+ * what went wrong; `ofTarget`: the proxy is well and could not make that very connection. Then the socket's 'data' is the target's, beginning in a later turn: a listener for it must be there
  * when `done` returns. A socket that was destroyed meanwhile is told of no more.
  */
 export function askSocks(
   socket: net.Socket,
   { host, port, user, password }: EgressProxy,
   target: { readonly host: string; readonly port: number },
-  done: (problem: string) => void,
+  done: (problem: string, ofTarget: boolean) => void,
 ): void {
   try {
     const client = new SocksClient({
@@ -41,13 +41,20 @@ export function askSocks(
       timeout: SOCKS_TIMEOUT,
       existing_socket: socket,
     });
-    client.once('error', (error) => done(lowerFirst(messageOf(error))));
-    client.once('established', () => done(''));
+    client.once('error', (error) => {
+      const problem = lowerFirst(messageOf(error));
+      done(problem, REFUSED_FOR_TARGET.test(problem));
+    });
+    client.once('established', () => done('', false));
     client.connect(socket);
   } catch (error) {
-    done(messageOf(error));
+    done(messageOf(error), false);
   }
 }
+
+/** Replies of RFC 1928 section 6 that speak of the connection onward, in the words of the package. */
+const REFUSED_FOR_TARGET =
+  /rejected connection - (?:Failure|NetworkUnreachable|HostUnreachable|ConnectionRefused|TTLExpired)$/;
 
 function lowerFirst(text: string): string {
   return `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`;
