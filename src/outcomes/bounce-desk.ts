@@ -5,7 +5,7 @@
  * nothing can loop. Only what a token of ours proves is booked to a tenant and puts an address on the suppression list,
  * and only the address the token was made for; the rest is told with `verified: false`. A report that comes twice is
  * booked once. Content that cannot be read now is put off (deliver rejects).
- * Limits: the first 256 KiB of a message, one message at a time, the last 10,000 reports remembered.
+ * Limits: the first 128 KiB of a message (and what read-report.ts says), one message at a time, the last 10,000 reports remembered.
  */
 import type { Clock } from '../core/clock.js';
 import { formatQueueId } from '../core/queue-id.js';
@@ -65,7 +65,7 @@ export interface BounceDeskOptions {
   readonly events: BounceDeskEvents;
 }
 
-const MAX_CONTENT = 256 * 1024;
+const MAX_CONTENT = 128 * 1024;
 const MAX_REMEMBERED = 10_000;
 const MAX_BOOKED = 20;
 const MAX_REPLY = 500;

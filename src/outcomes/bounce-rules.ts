@@ -18,6 +18,12 @@ export const PROVIDER_RULES: readonly BounceRule[] = [
   // Whatever else is said with these codes is about us (RFC 4954), not about a recipient.
   ['relaying-denied', /^53[05] (?!.*(?:tls|ssl|encrypt))/],
   ['relaying-denied', /\brcpthosts\b/],
+  [
+    'policy',
+    /\byour (?:\S+ ){0,2}account\b(?!.*recipient)|sending (?:\S+ ){0,3}(?:is |has been )?(?:paused|suspended|disabled)/,
+  ],
+  // A mailbox that is "unavailable" for a reason of policy is there.
+  ['policy', /^5\d\d[ -]5\.7\.\d+ (?:requested action not taken: )?mailbox unavailable/],
   // Gmail, "SMTP errors and codes" and "Email sender guidelines".
   ['authentication', /\b[45]\.7\.(?:26|27|30|32|40)\b.*\b(?:gsmtp|gmail|sender|unauthenticated|spf|dkim|dmarc)/],
   ['policy', /\b[45]\.7\.(?:23|25)\b.*(?:ptr|gsmtp|reverse)/],
@@ -32,7 +38,7 @@ export const PROVIDER_RULES: readonly BounceRule[] = [
   // Exchange Online and Outlook.com, "Email non-delivery reports and SMTP errors in Exchange Online".
   [
     'bad-mailbox',
-    /\b5\.4\.1 +(?:\S+ )?recipient address rejected: access denied|recipientnotfound|resolver\.adr\.(?:ex)?recipnotfound|resolver\.adr\.recipientnotfound/,
+    /\b5\.4\.1 +(?:\S+ )?recipient address(?:es)? rejected ?: access denied|recipientnotfound|resolver\.adr\.(?:ex)?recipnotfound|resolver\.adr\.recipientnotfound/,
   ],
   [
     'spam-block',
@@ -63,6 +69,7 @@ export const PROVIDER_RULES: readonly BounceRule[] = [
     'inactive-mailbox',
     /account (?:that you tried to reach )?(?:has been |is )?(?:disabled|discontinued|suspended|deactivated)/,
   ],
+  ['spam-block', /\((?:con|rly|hvu|dyn|rtr):[a-z]\w*\)/],
   // iCloud, "Postmaster information for iCloud Mail".
   ['spam-block', /\[(?:cs|hm|ex)\d\d\]|\bproofpoint\.com\/\?ip=|ipcheck\.proofpoint/],
   // GMX and web.de (mail.gmx.net/postmaster, postmaster.web.de).
@@ -131,18 +138,18 @@ export const PHRASES: readonly BounceRule[] = [
     'spam-block',
     /black ?-?list|block ?-?list|den[yi](?:ed|list) (?:list|by (?:rbl|dnsbl))|\bd?n?s?rbl\b|\bdnsbl\b|spamhaus|spamcop|sorbs|surbl|uceprotect|invaluement|abusix|abuseat|\bcbl\b|(?<!not )listed (?:at|in|on|by) |client host .{0,80}blocked|\b(?:ip|host|address|server|network|domain|sender|you|mail from \S+) (?:\S+ ){0,4}(?:is|are|has been|was|have been) (?:\S+ ){0,2}(?:block|banned|blocked)|blocked (?:using|for (?:spam|abuse)|by (?:\S+ ){0,3}(?:reputation|rbl|list))|reputation|banned|bad sender|known spam(?:mer)? (?:source|host)|spam(?:ming)? (?:source|host|server)|dynamic ip|dial-?up|residential ip|generic (?:ptr|reverse|rdns)|connections? (?:from your (?:ip|host)|refused) (?:\S+ ){0,4}(?:abuse|block|reject)|refused by (?:local )?(?:rbl|blocklist)/,
   ],
-  // A recipient's host may look for the sender's mailbox or domain, and say about it what others say of recipients.
+  // A recipient's host may look for the sender's mailbox, domain or host, and say of it what others say of recipients.
   [
     'policy',
-    /sender(?:'s)? (?:\S+ ){0,3}(?:reject|refus|verif|not (?:found|accepted|allowed|exist|valid)|invalid|unknown|does not|doesn't|user unknown)|domain of (?:the )?sender|(?:verif\S+|callout) (?:\S+ ){0,3}sender|return[- ]path|envelope[- ]from|mail from(?:\S* ){1,3}(?:reject|invalid|unknown|does not)|reverse[- ]path/,
+    /sender(?:'s)? (?:\S+ ){0,3}(?:reject|refus|verif|not (?:found|accepted|allowed|exist|valid)|invalid|unknown|does not|doesn't|user unknown)|(?:invalid|unknown|bad|unverified|forged|unresolvable) (?:\S+ ){0,2}sender|(?:domain|mx|record|address) (?:\S+ ){0,2}(?:of|for) (?:\S+ ){0,2}send(?:er|ing)|(?:verif\S+|callout) (?:\S+ ){0,3}sender|return[- ]path|envelope[- ]from|mail from(?:\S* ){1,3}(?:reject|invalid|unknown|does not)|reverse[- ]path|\bhelo\b|\behlo\b|reverse (?:dns|lookup|host)|\bptr\b|\br ?dns\b|fcrdns|client host|your (?:\S+ )?(?:domain|host|hostname|server|ip)\b(?!.*(?:recipient|user unknown|mailbox))/,
   ],
   [
     'bad-domain',
-    /no such domain|domain (?:\S+ ){0,3}(?:does not exist|doesn't exist|not found|unknown|is invalid|isn't in my list)|unknown domain|host (?:unknown|not found)|unrouteable (?:mail )?domain|(?:bad|invalid) (?:destination )?(?:domain|host)|name service error|nullmx|null mx|does not (?:accept|receive|take) (?:e-?)?mail|no mx (?:record|found)|no mail (?:exchanger|host|server)s? (?:\S+ )?(?:for|found)|domain (?:\S+ )?not (?:hosted|handled)|nxdomain|no such host|couldn'?t find any host|domain has no (?:mx|mail)|mail for .{0,60} loops back|accepts no mail|delivers? no mail/,
+    /no such domain|domain (?:\S+ ){0,3}(?:does not exist|doesn't exist|not found|unknown|is invalid|isn't in my list)|unknown domain|host (?:unknown|not found)|unrouteable (?:mail )?domain|(?:bad|invalid) (?:destination )?(?:domain|host)|name service error|nullmx|null mx|does not (?:accept|receive|take) (?:e-?)?mail(?! from)|no mx (?:record|found)|no mail (?:exchanger|host|server)s? (?:\S+ )?(?:for|found)|domain (?:\S+ )?not (?:hosted|handled)|nxdomain|no such host|couldn'?t find any host|domain has no (?:mx|mail)|mail for .{0,60} loops back|accepts no mail|delivers? no mail/,
   ],
   [
     'inactive-mailbox',
-    /(?:mailbox|account|user|recipient|address|inbox)(?: \S+){0,3} (?:is |has been |was |currently )?(?:temporarily )?(?:disabled|inactive|deactivated|suspended|expired|closed|locked|not active|frozen|dormant|terminated|archived|blocked (?:for|due to) inactivity)|(?:disabled|inactive|suspended|expired|closed|deactivated|deleted|locked) (?:mailbox|account|user|recipient)|not accepting (?:messages|mail)|no longer (?:active|available|in use|valid|accept|used|here|employed|with|on server|works?)|mailbox (?:is )?inactivity|been inactive|user (?:has )?(?:moved|left)|account (?:closed|terminated)|abandoned/,
+    /(?:mailbox|account|user|recipient|address|inbox)(?: \S+){0,3} (?:is |has been |was |currently )?(?:temporarily )?(?:disabled|inactive|deactivated|suspended|expired|closed|locked|not active|frozen|dormant|terminated|archived|blocked (?:for|due to) inactivity)|(?:disabled|inactive|suspended|expired|closed|deactivated|deleted|locked) (?:mailbox|account|user|recipient)|not accepting (?:any )?(?:new )?(?:messages|mail)(?! from)|no longer (?:active|available|in use|valid|accept|used|here|employed|with|on server|works?)|mailbox (?:is )?inactivity|been inactive|user (?:has )?(?:moved|left)|account (?:closed|terminated)|abandoned/,
   ],
   [
     'bad-mailbox',
@@ -264,14 +271,14 @@ export const BY_CODE: Readonly<Record<number, BounceCategory>> = {
   502: 'protocol',
   503: 'protocol',
   504: 'protocol',
-  521: 'bad-domain',
+  521: 'policy',
   523: 'message-too-large',
   530: 'relaying-denied',
   535: 'relaying-denied',
   538: 'tls-required',
   551: 'bad-mailbox',
   552: 'mailbox-full',
-  553: 'bad-mailbox',
+  553: 'policy',
   556: 'bad-domain',
   571: 'policy',
 };

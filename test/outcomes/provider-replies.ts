@@ -510,6 +510,28 @@ add(
 );
 
 add(
+  'Not about the recipient, whatever the words',
+  ['policy', '550 5.7.1 Invalid sender address'],
+  ['policy', '550 5.5.2 Invalid host name in HELO'],
+  ['policy', '550 Host unknown: reverse lookup of 192.0.2.1 failed'],
+  ['policy', '550 No MX record found for domain of sender'],
+  ['policy', '550 MX record not found for your domain'],
+  ['policy', '550 Your account has been suspended, contact support'],
+  ['policy', '554 Sending paused for this account. For more information, please check the inbox of the email address'],
+  ['policy', '550 5.7.1 User ann@example.com is not accepting mail from this sender'],
+  ['policy', '550 This domain does not accept mail from 192.0.2.1: denied'],
+  ['policy', '550 5.7.1 Requested action not taken: mailbox unavailable'],
+  ['policy', '550 5.7.60 Client does not have permissions to send as this sender'],
+  ['policy', '554 5.7.1 <mx.example.org[192.0.2.1]>: Client host rejected: Access denied'],
+  ['spam-block', '521 5.2.1 :  (CON:B1)  connection is refused'],
+  ['rate-limited', '550 Too many invalid recipients, try again later'],
+  [
+    '!bad-mailbox',
+    '550 5.4.1 All recipient addresses rejected : Access denied. [DB5EUR03FT012.eop-EUR03.prod.protection.outlook.com]',
+  ],
+);
+
+add(
   'More, of many',
   ['!bad-mailbox', '550 5.1.1 The email account does not exist'],
   ['!bad-mailbox', '550 mailbox not found'],

@@ -120,6 +120,13 @@ describe('readReport', () => {
     }
   });
 
+  it('looks at the beginning alone where a message has many lines', async () => {
+    const long = `${postfixDsn()}${'x\r\n'.repeat(100_000)}`;
+    expect(await read(long)).toMatchObject({ kind: 'delivery', recipients: [{ status: '5.1.1' }] });
+    const late = `From: a\r\n${'X-A: b\r\n'.repeat(2000)}${postfixDsn()}`;
+    expect(await read(late)).toMatchObject({ kind: 'unknown' });
+  });
+
   it('has an answer to anything', async () => {
     const samples = [postfixDsn(), arf({}), qmailBounce(), eximBounce(), htmlBounce()];
     const lines = samples.flatMap((sample) => sample.split('\r\n'));
