@@ -137,6 +137,7 @@ export class App {
     this.edge.configure(tables, this.route.routes());
     this.admission.setRelayDomains(new Set(this.relayDomains(false)));
     this.scheduler.setLanes({ weights: tables.lanes });
+    this.delivery.configure(tables.lanes.reserve);
     this.resplit();
     return true;
   }
