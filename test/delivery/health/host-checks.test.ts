@@ -110,3 +110,16 @@ describe('a host that says 421 again and again', () => {
     expect(world.count('delivered')).toBe(60 - world.count('deferred'));
   });
 });
+
+describe('a host whose quota of the day is used up', () => {
+  it('gets no more, and what waits is put off with that reason', async () => {
+    const up = await peer();
+    world = new DeliveryWorld([hostAt(up.port, { quota: 3, limit: 1 })], { limit: 1 });
+    await world.sendMany(5);
+    await until('three are delivered', () => up.messages.length === 3);
+    await until('the others are put off', () => world!.waiting === 0);
+    expect([world.count('delivered'), world.count('deferred'), world.spool.size]).toEqual([3, 2, 2]);
+    expect(world.replies.filter((reply) => reply.includes('quota of 3 messages a day'))).toHaveLength(2);
+    expect(up.messages).toHaveLength(3);
+  });
+});
