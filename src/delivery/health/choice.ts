@@ -67,7 +67,9 @@ export function pickNearest<C>(
     if (!host.isAvailable(now, mayDial)) continue;
     nearest = Math.min(nearest, host.distance);
     // A guess may be wrong: now and then it is checked.
-    if (host.connectTimes.median === undefined && ++host.passedOver > LOOK_AFTER) return host;
+    if (host.connectTimes.median !== undefined || ++host.passedOver <= LOOK_AFTER) continue;
+    host.passedOver = 0;
+    return host;
   }
   return compareAll(hosts, now, mayDial, nearest * AS_NEAR + AS_NEAR_MS);
 }
@@ -106,6 +108,7 @@ function compareAll<C>(
     least = Math.min(least, host.cost);
     if (++host.passedOver > LOOK_AFTER && now - host.latency.measuredAt > LOOK_EVERY) looked = host;
   }
+  if (looked !== undefined) looked.passedOver = 0;
   return looked ?? byTurn(hosts, least * ABOUT_EQUAL, now);
 }
 
