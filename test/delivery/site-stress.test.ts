@@ -68,6 +68,9 @@ class Sources implements EgressPool {
     const until = this.pausedUntil.get(name) ?? 0;
     return until > now ? { kind: 'throttled', reason: `source ${name} pauses`, until } : null;
   }
+  reaches(): boolean {
+    return true;
+  }
   pause(): void {}
   describe(): Record<string, unknown> {
     return {};
