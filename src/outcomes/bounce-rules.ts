@@ -149,7 +149,7 @@ export const PHRASES: readonly BounceRule[] = [
   ],
   [
     'inactive-mailbox',
-    /(?:mailbox|account|user|recipient|address|inbox)(?: \S+){0,3} (?:is |has been |was |currently )?(?:temporarily )?(?:disabled|inactive|deactivated|suspended|expired|closed|locked|not active|frozen|dormant|terminated|archived|blocked (?:for|due to) inactivity)|(?:disabled|inactive|suspended|expired|closed|deactivated|deleted|locked) (?:mailbox|account|user|recipient)|not accepting (?:any )?(?:new )?(?:messages|mail)(?! from)|no longer (?:active|available|in use|valid|accept|used|here|employed|with|on server|works?)|mailbox (?:is )?inactivity|been inactive|user (?:has )?(?:moved|left)|account (?:closed|terminated)|abandoned/,
+    /(?:mailbox|account|user|recipient|address|inbox)(?: \S+){0,3} (?:is |has been |was |currently )?(?:temporarily )?(?:disabled|inactive|deactivated|suspended|expired|closed|locked|not active|frozen|dormant|terminated|archived|blocked (?:for|due to) inactivity)|(?:disabled|inactive|suspended|expired|closed|deactivated|deleted|locked) (?:mailbox|account|user|recipient)|not accepting (?:\bany )?(?:new )?(?:messages|mail)(?! from)|no longer (?:active|available|in use|valid|accept|used|here|employed|with|on server|works?)|mailbox (?:is )?inactivity|been inactive|user (?:has )?(?:moved|left)|account (?:closed|terminated)|abandoned/,
   ],
   [
     'bad-mailbox',
