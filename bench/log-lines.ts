@@ -35,6 +35,7 @@ export function addLogLineTasks(bench: Bench): void {
     ms: 12.345,
   };
   const outcome: OutcomeEvent = {
+    category: '',
     id: 'FQZ3K1B2C4',
     to: 'jane.doe@mail.example.org',
     status: 'delivered',

@@ -8,7 +8,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from 'tinybench';
-import { PLAIN_HANDLING } from '../src/message/envelope.js';
+import { type Handling, type Lane, PLAIN_HANDLING } from '../src/message/envelope.js';
 import { openSpool } from '../src/spool/open-spool.js';
 import type { NewMessage, Spool } from '../src/spool/spool.js';
 
@@ -24,6 +24,9 @@ export async function addSpoolCommitTasks(bench: Bench): Promise<() => Promise<v
   await spool.recover(() => {});
   for (const size of BATCH_SIZES)
     bench.add(`spool: store and remove ${size} x 10 KiB`, storeAndRemove(spool, size, size * 1e12), { async: true });
+  bench.add('spool: store and remove 100 x 10 KiB, lane immediate', storeAndRemove(spool, 100, 200e12, 'immediate'), {
+    async: true,
+  });
   return async () => {
     await spool.close();
     rmSync(directory, { recursive: true, force: true });
@@ -31,7 +34,8 @@ export async function addSpoolCommitTasks(bench: Bench): Promise<() => Promise<v
 }
 
 /** A function that stores a batch and removes the one before it. */
-export function storeAndRemove(spool: Spool, size: number, firstId: number): () => Promise<void> {
+export function storeAndRemove(spool: Spool, size: number, firstId: number, lane: Lane = 'bulk'): () => Promise<void> {
+  const handling = lane === 'bulk' ? PLAIN_HANDLING : { ...PLAIN_HANDLING, lane };
   const shared = new Uint8Array(new SharedArrayBuffer(BODY_BYTES)).fill(65);
   const header = Buffer.from('Received: from client.example by relay.example; Tue, 24 Nov 2026 00:00:00 +0000\r\n');
   const body = {
@@ -43,14 +47,20 @@ export function storeAndRemove(spool: Spool, size: number, firstId: number): () 
   return async () => {
     const batch: NewMessage[] = [];
     for (let n = 0; n < size; n++)
-      batch.push({ envelope: envelopeOf(++id, header.length), header, body, bodyFrom: 0, bodyTo: BODY_BYTES });
+      batch.push({
+        envelope: envelopeOf(++id, header.length, handling),
+        header,
+        body,
+        bodyFrom: 0,
+        bodyTo: BODY_BYTES,
+      });
     for (const done of before) spool.remove(done);
     before = batch.map((message) => message.envelope.id);
     await spool.store(batch);
   };
 }
 
-function envelopeOf(id: number, headerLength: number): NewMessage['envelope'] {
+function envelopeOf(id: number, headerLength: number, handling: Handling): NewMessage['envelope'] {
   return {
     id,
     sender: 'sender@example.com',
@@ -62,7 +72,7 @@ function envelopeOf(id: number, headerLength: number): NewMessage['envelope'] {
     priority: 0,
     requireTls: false,
     account: '',
-    handling: PLAIN_HANDLING,
+    handling,
     receivedAt: 1_764_000_000_000,
     origin: { clientAddress: '127.0.0.1', clientPort: 40000, helo: 'client.example', protocol: 'ESMTP', tls: '' },
     content: {

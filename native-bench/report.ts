@@ -42,6 +42,12 @@ const titles: Record<FigureName, string> = {
   handshakeP50Ms: 'handshake p50',
   handshakeP99Ms: 'handshake p99',
   sourceMsPerHandshake: 'source CPU ms each',
+  micros1000: 'CPU us/msg, 1,000 dest.',
+  micros10000: '10,000',
+  micros50000: '50,000',
+  anonMb1000: 'anonymous MB, 1,000',
+  anonMb10000: '10,000',
+  anonMb50000: '50,000',
 };
 
 function show(value: number | undefined): string {

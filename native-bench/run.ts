@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { destinationsScenarios } from './destinations-scenario.js';
 import { laneScenarios } from './lane-scenarios.js';
 import { ProcessAccount } from './process-account.js';
 import { buildPrograms, commandExists } from './programs.js';
@@ -25,7 +26,7 @@ import { planOf, specialScenarios } from './special-scenarios.js';
 import { tlsScenarios } from './tls-scenarios.js';
 
 const relays: readonly RelayDriver[] = [sluiceRelay(), postfixRelay, eximRelay, harakaRelay, nullRelay, noRelay];
-const scenarios = [...loadScenarios, ...specialScenarios, ...laneScenarios, ...tlsScenarios];
+const scenarios = [...loadScenarios, ...specialScenarios, ...laneScenarios, ...destinationsScenarios, ...tlsScenarios];
 const help = `npm run bench:native -- [options]
   --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)
   --relays LIST     of ${relays.map((relay) => relay.name).join(', ')} (default sluice,postfix,null)

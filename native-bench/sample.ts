@@ -41,6 +41,12 @@ export const figureNames = [
   'handshakeP50Ms',
   'handshakeP99Ms',
   'sourceMsPerHandshake',
+  'micros1000',
+  'micros10000',
+  'micros50000',
+  'anonMb1000',
+  'anonMb10000',
+  'anonMb50000',
 ] as const;
 
 export type FigureName = (typeof figureNames)[number];

@@ -1,45 +1,42 @@
 /**
  * What operators may look at and ask for: the read and command interface of the control plane, tied to the parts.
  */
-import { join } from 'node:path';
-import type { Settings } from './config/schema.js';
+import type { Outcomes } from './app-outcomes.js';
+import type { Routing } from './app-routing.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
-import type { Clock } from './core/clock.js';
-import { StandingOrders } from './delivery/standing-orders.js';
+import { messageOf, SluiceError } from './core/errors.js';
+import { type StandingOrders, selects } from './delivery/standing-orders.js';
+import type { Envelope } from './message/envelope.js';
 import type { QueueCommands } from './queue/queue-commands.js';
 import type { Selector, Suspension } from './queue/suspensions.js';
-import { StateFile } from './security/state-file.js';
 import type { Log } from './telemetry/log.js';
 
-/** Standing orders with the file that keeps them. */
-export interface KeptStandingOrders {
-  readonly orders: StandingOrders;
-  close(): Promise<void>;
-}
-
-/** Reads what was ordered before. */
-export async function openOrders(settings: Settings, log: Log, clock: Clock): Promise<KeptStandingOrders> {
-  const file: StateFile = new StateFile({
-    path: join(settings.spoolDir, 'orders.json'),
-    snapshot: () => orders.snapshot(),
-    warn: (fields, line) => log.warn(fields, line),
-    delay: 100,
-  });
-  const orders = new StandingOrders({ clock, changed: () => file.changed() });
-  orders.restore(await file.read());
-  return { orders, close: () => file.close() };
-}
-
 export interface ControlParts {
+  readonly outcomes: Pick<Outcomes, 'control'>;
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly orders: StandingOrders;
+  readonly route: Pick<Routing, 'targetProblem'>;
+  readonly destinationOf: Routing['destinationOf'];
+  readonly explaining: Pick<EngineControl, 'why' | 'route' | 'destinations'>;
   status(): EngineStatus;
+  /** Mail that waits goes where it belongs now. */
+  resplit(): void;
 }
 
 /** Builds it. Results are JSON-safe; what cannot be rejects with words for the operator. */
-export function engineControl({ log, commands, orders, status }: ControlParts): EngineControl {
+export function engineControl(parts: ControlParts): EngineControl {
+  const { log, commands, orders, outcomes, status } = parts;
+  const concerns =
+    (selectors: readonly Selector[]) =>
+    (envelope: Envelope, index: number): boolean => {
+      const recipient = envelope.recipients[index]!;
+      const destination = parts.destinationOf(recipient, envelope);
+      return selectors.some((selector) => selects(selector, envelope.handling, recipient.address, destination));
+    };
   return {
+    ...outcomes.control,
+    ...parts.explaining,
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),
@@ -50,16 +47,41 @@ export function engineControl({ log, commands, orders, status }: ControlParts): 
     orders: () => [...orders.suspensions(), ...orders.reroutes()].map(orderReport),
     suspend: async (selector, reason, forMs) => {
       const order = orders.suspend(selector, { reason, forMs, by: 'operator' });
-      log.warn({ order: order.id, ...selectorFields(selector), reason, forMs }, 'mail is suspended by the operator');
+      log.warn({ order: order.id, ...named(selector), reason, forMs }, 'mail is suspended by the operator');
+      return orderReport(order);
+    },
+    reroute: async (selector, to, reason, forMs) => {
+      const problem = parts.route.targetProblem(to);
+      if (problem !== '')
+        throw new SluiceError('bad-target', `"${to}" cannot be used: ${problem}`, { temporary: false });
+      const order = orders.reroute(selector, to, { reason, forMs, by: 'operator' });
+      log.warn({ order: order.id, ...named(selector), to, reason, forMs }, 'mail is rerouted by the operator');
+      parts.resplit();
       return orderReport(order);
     },
     resume: async (id, selector) => {
       const gone = orders.takeBack(id === '' ? selector : id);
-      for (const order of gone)
-        log.info({ order: order.id, ...selectorFields(order.selector) }, 'mail is resumed by the operator');
+      for (const { id: order, selector: whom } of gone)
+        log.info({ order, ...named(whom) }, 'an order of the operator is taken back');
+      if (gone.some((order) => 'to' in order)) parts.resplit();
+      const suspended = gone.filter((order) => !('to' in order)).map((order) => order.selector);
+      // Not waited for: millions may wait.
+      if (suspended.length > 0)
+        commands.apply(concerns(suspended), 'retry').catch((error: unknown) => {
+          log.error(
+            { reason: messageOf(error) },
+            'not all mail that was suspended could be woken: it goes on at its time',
+          );
+        });
       return gone.map(orderReport);
     },
-  } as EngineControl;
+    bounce: async (selector, reason) => {
+      const words = reason === '' ? undefined : reason;
+      const count = await commands.apply(concerns([selector]), 'bounce', words);
+      log.warn({ ...named(selector), reason, messages: count }, 'mail is bounced by the operator');
+      return count;
+    },
+  };
 }
 
 /** An order for reports. */
@@ -68,6 +90,7 @@ export function orderReport(order: Suspension & { readonly to?: string }): Order
   return { id, to, selector, reason, since, until, by };
 }
 
-function selectorFields(selector: Selector): Record<string, string> {
+/** What of a selector is given. */
+function named(selector: Selector): Record<string, string> {
   return Object.fromEntries(Object.entries(selector).filter(([, value]) => value !== ''));
 }

@@ -3,15 +3,18 @@
  * handled, and how much of it there may be.
  */
 import type { Accounts } from './accounts/accounts.js';
+import type { Outcomes } from './app-outcomes.js';
+import { contentRefusal } from './app-recipients.js';
 import type { ConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
+import type { Routes } from './delivery/routes/routes.js';
 import { COUNTED, type EdgeLimit, EdgeLimits, TenantLimits } from './intake/edge-limits.js';
 import { MessageHandling } from './intake/handling.js';
-import type { IntakeEdge, Submitter } from './intake/intake.js';
+import type { IntakeRules, Submitter } from './intake/intake.js';
 import { LimitsInForce } from './intake/limits-in-force.js';
-import type { Envelope, Lane } from './message/envelope.js';
+import type { Envelope, Lane, Recipient } from './message/envelope.js';
 import { Tenants } from './message/tenant.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
 import type { ConnectionLimits } from './net/connection-count.js';
@@ -20,19 +23,16 @@ import type { Reply } from './smtp/replies.js';
 import type { Transaction } from './smtp/server-host.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
 
-/** What the configuration file says of mail that comes in; made anew on reload. */
-export interface MailRules {
-  readonly handling: MessageHandling;
-  readonly edge: IntakeEdge | null;
-}
-
-export function mailRules(
+/** What the configuration file says of mail that comes in. */
+function mailRules(
   settings: Settings,
   file: Pick<ConfigFile, 'tenant' | 'lanes'>,
+  routes: Routes,
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
-  events: Pick<EngineEvents, 'fieldIgnored'>,
-): MailRules {
+  events: Events,
+  outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>,
+): IntakeRules {
   const names = listenerNames(settings.listen);
   const lanes = settings.listen.flatMap(({ lane }, i): [string, Lane][] => (lane === null ? [] : [[names[i]!, lane]]));
   const tenants = new Tenants(file.tenant, addressSet);
@@ -41,21 +41,24 @@ export function mailRules(
     lanes: file.lanes,
     tenants,
     listenerLanes: new Map(lanes),
-    keepsListener: settings.listen.some(({ name, lane }) => name !== '' || lane !== null),
+    keepsListener: settings.listen.some(({ name, lane }) => name !== '' || lane !== null) || routes.asksListener,
     account: (name) => {
       const { lane, tags } = accounts.settingsOf(name);
       return lane === null && tags.length === 0 ? null : { lane, tags };
     },
-    laneOf: null,
+    traitsOf: routes.handles ? (facts) => routes.traitsOf(facts) : null,
     ignored: (client, field, value) => events.fieldIgnored(client, field, value),
   });
-  const edge = limits.none
-    ? null
-    : {
-        refusal: ({ handling: { tenant }, recipients, content }: Envelope) =>
-          limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now()),
-        dropReason: () => null,
-      };
+  const limited = ({ handling: { tenant }, recipients, content }: Envelope): Reply | null =>
+    limits.admit(tenant, { recipients: recipients.length, bytes: content.size }, clock.now());
+  const edge =
+    limits.none && !routes.refuses && !outcomes.mayDrop()
+      ? null
+      : {
+          refusal: (envelope: Envelope) => contentRefusal(routes, envelope) ?? limited(envelope),
+          dropReason: ({ handling: { tenant } }: Envelope, { address }: Recipient) =>
+            outcomes.dropReason(tenant, address),
+        };
   return { handling, edge };
 }
 
@@ -80,19 +83,44 @@ function edgeLimits(settings: Settings): EdgeLimits | null {
 /** Told that somebody is over a limit: key of LimitsInForce, the reply to MAIL, until when (wall clock, ms). */
 type Limited = (key: string, reply: Reply, until: number) => void;
 
-/** Books each message to its client, its listener and its account, or refuses it, and then the next MAIL. */
-export class EdgeAdmission {
+type Events = Pick<EngineEvents, 'fieldIgnored'>;
+
+/**
+ * Books each message to its client, its listener and its account, or refuses it, and then the next MAIL; and says how
+ * messages are handled.
+ */
+export class MailEdge {
+  rules!: IntakeRules;
   private readonly limits: EdgeLimits | null;
   private readonly inForce = new LimitsInForce();
+  private readonly settings: Settings;
   private readonly accounts: Accounts;
   private readonly clock: Clock;
+  private readonly events: Events;
+  private readonly outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>;
   private readonly limited: Limited;
 
-  constructor(settings: Settings, accounts: Accounts, clock: Clock, limited: Limited) {
+  /** `configure` comes before the first message. */
+  constructor(
+    settings: Settings,
+    accounts: Accounts,
+    clock: Clock,
+    events: Events,
+    outcomes: Pick<Outcomes, 'mayDrop' | 'dropReason'>,
+    limited: Limited,
+  ) {
     this.limits = edgeLimits(settings);
+    this.settings = settings;
     this.accounts = accounts;
     this.clock = clock;
+    this.events = events;
+    this.outcomes = outcomes;
     this.limited = limited;
+  }
+
+  /** Takes what the configuration file says and the routes made of it. */
+  configure(file: Pick<ConfigFile, 'tenant' | 'lanes'>, routes: Routes): void {
+    this.rules = mailRules(this.settings, file, routes, this.accounts, this.clock, this.events, this.outcomes);
   }
 
   /** At the end of a message. */

@@ -8,6 +8,7 @@ import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import type { DeadlineWheel } from './core/deadline-wheel.js';
+import { SluiceError } from './core/errors.js';
 import type { Admission } from './intake/admission.js';
 import type { Intake } from './intake/intake.js';
 import { builtWorkerFile } from './intake/prepare-pool.js';
@@ -18,6 +19,7 @@ import type { ConnectionCount } from './net/connection-count.js';
 import { loadDuplicator } from './net/descriptor.js';
 import { Front, type FrontHost, type FrontListener } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
+import { SocketOptions } from './net/original-destination.js';
 import { type MailClient, SessionThreads } from './net/session-threads.js';
 import type { TlsMaterial } from './net/tls/tls-material.js';
 import type { Authenticator, Mechanism } from './smtp/authentication.js';
@@ -41,11 +43,10 @@ export interface FrontParts {
   readonly sessions: () => Sessions;
   /** The answer to a client's MAIL while it, its account or its listener is over a limit. */
   limitOf(client: MailClient): Reply | null;
-  /**
-   * What is decided of recipients that the relay policy takes, besides; null: nothing. Changes with `configure` only
-   * between null and not.
-   */
-  readonly recipientPolicy: RecipientPolicy | null;
+  /** Taken from anyone, whatever the relay policy says. */
+  isBounceAddress(address: string): boolean;
+  /** What is decided of recipients that the relay policy takes, besides. */
+  readonly recipientPolicy: RecipientPolicy;
   room(): number;
 }
 
@@ -53,17 +54,18 @@ export interface FrontParts {
 export interface Sessions {
   readonly material: TlsMaterial | null;
   readonly mechanisms: readonly Mechanism[];
+  /** As in AdmissionOptions, and domains of which some addresses are taken: the main thread decides which. */
+  readonly relayDomains: readonly string[];
+  /** Threads ask about each recipient: the main thread may say something. */
+  readonly askRecipients: boolean;
 }
 
 /** Refuses a recipient, now or later; null takes it. */
 export type RecipientPolicy = FrontHost['admitRecipient'];
 
 /** What sessions of each listener are told. */
-export function sessionConfig(
-  settings: Settings,
-  { material, mechanisms }: Sessions,
-  askRecipients: boolean,
-): SessionConfig {
+export function sessionConfig(settings: Settings, sessions: Sessions): SessionConfig {
+  const { material, mechanisms, relayDomains, askRecipients } = sessions;
   const names = listenerNames(settings.listen);
   return {
     listeners: settings.listen.map((listener, index) => ({
@@ -73,7 +75,7 @@ export function sessionConfig(
     })),
     tls: material,
     handshakeTimeout: settings.tlsHandshakeTimeout,
-    relayDomains: settings.relayDomains,
+    relayDomains,
     askRecipients,
   };
 }
@@ -81,16 +83,18 @@ export function sessionConfig(
 /** Builds the front; it does not listen yet. @throws SluiceError `cannot-listen` where an inherited socket is missing. */
 export function buildFront(parts: FrontParts): Front {
   const { settings, clock, wheel, segments, count, admission, intake, events, authenticator, recipientPolicy } = parts;
-  const config = sessionConfig(settings, parts.sessions(), parts.recipientPolicy !== null);
+  const config = sessionConfig(settings, parts.sessions());
   const host: FrontHost = {
     admitMail: (client, size) => parts.limitOf(client) ?? admission.admitMail(size),
     admitRecipient: (client, address, domain) =>
-      admission.admitRecipient(client.relays, domain) ?? recipientPolicy?.(client, address, domain) ?? null,
+      (parts.isBounceAddress(address) ? null : admission.admitRecipient(client.relays, domain)) ??
+      recipientPolicy(client, address, domain),
     openBody: () => new BodyBuffer(segments),
     accept: (submitter, transaction) => intake.accept(submitter, transaction),
     authenticate: (question, address) => authenticator.answer(question, address),
     tlsFailed: (address, reason) => events.handshakeFailed(address, reason),
     proxyRefused: (address, reason) => events.proxyRefused(address, reason),
+    transparentRefused: (address, reason) => events.transparentRefused(address, reason),
     closed: (address, listener) => count.leave(address, listener),
     threadLost: (reason) => events.sessionThreadLost(reason),
     room: () => parts.room(),
@@ -103,6 +107,9 @@ export function buildFront(parts: FrontParts): Front {
     config,
     threads: config.tls === null ? null : startThreads(parts, config, host),
     host,
+    ...(settings.listen.some(({ transparent }) => transparent !== 'none')
+      ? { socketOptions: loadSocketOptions() }
+      : {}),
     proxyTimeout: settings.connectTimeout,
     mayRelay: addressSet([...LOOPBACK, ...settings.relayNetworks]),
     isBalancer: addressSet(settings.proxyNetworks),
@@ -130,10 +137,19 @@ function startThreads(
   });
 }
 
+/** @throws SluiceError `cannot-listen` where redirected connections cannot be told from others. */
+function loadSocketOptions(): SocketOptions {
+  const options = SocketOptions.load();
+  if (typeof options !== 'string') return options;
+  throw new SluiceError('cannot-listen', `SLUICE_LISTEN: transparent= cannot be used here: ${options}`, {
+    temporary: false,
+  });
+}
+
 /** A listener of the settings: several where an inherited name stands for several sockets. */
 function frontListeners(listener: ListenAddress, sessions: number, inherited: InheritedSockets): FrontListener[] {
-  const { host, port, proxy, tls } = listener;
-  const common = { sessions, proxy, implicitTls: tls === 'implicit' };
+  const { host, port, proxy, tls, transparent } = listener;
+  const common = { sessions, proxy, transparent, implicitTls: tls === 'implicit' };
   if (listener.inherited === '') return [{ at: { host, port }, ...common }];
   return inherited.descriptorsOf(listener.inherited).map((descriptor) => ({ at: { descriptor }, ...common }));
 }

@@ -12,6 +12,7 @@ import type { Clock } from './core/clock.js';
 import { SluiceError } from './core/errors.js';
 import type { HttpClient } from './core/http.js';
 import { DEFAULT_GROUP } from './delivery/routes/route-settings.js';
+import type { Routes } from './delivery/routes/routes.js';
 import { type HostOrder, type LookUpAddresses, type Site, upstreamSite } from './delivery/site.js';
 
 /** A site and the text of what it was made from. */
@@ -19,6 +20,9 @@ interface Built {
   readonly from: string;
   readonly site: Site;
 }
+
+/** Connections of a relay that sends to many destinations. */
+const MANY = 500;
 
 export class NextHops {
   private readonly settings: Settings;
@@ -79,4 +83,13 @@ export class NextHops {
     const own = { ...this.settings, upstream: hosts, upstreamUser: '', upstreamPassword: '' };
     return { from, site: upstreamSite(upstreamsOf(own, this.http, this.clock, where), this.lookUp, order) };
   }
+}
+
+/** Connections that deliveries may want at once: by MX and by routes there is no telling, so what a busy relay has. */
+export function wantedConnections(
+  { upstream }: Pick<Settings, 'upstream'>,
+  route: { routes(): Pick<Routes, 'exist'> },
+): number {
+  const sum = upstream.reduce((all, { pool }) => all + pool, 0);
+  return upstream.length === 0 || route.routes().exist ? sum + MANY : sum;
 }

@@ -30,10 +30,15 @@ export function headerRules(settings: Settings): HeaderRules {
 }
 
 /**
- * Keys and rules as they are now. Without keys there is nothing to hash, and a hop to a worker costs more than the work.
+ * Keys and rules as they are now. `captured`: header fields whose values are wanted, lower case. Without keys there is nothing to hash, and a hop to a worker costs more than the work.
  * @throws SluiceError `bad-dkim-key`.
  */
-export function preparation(settings: Settings, segments: SegmentPool, log: Log): Preparation {
+export function preparation(
+  settings: Settings,
+  segments: SegmentPool,
+  log: Log,
+  captured: readonly string[] = [],
+): Preparation {
   const [header, body] = settings.dkimCanonicalization.split('/') as [Canonicalization, Canonicalization];
   const keys =
     settings.dkimDir === ''
@@ -49,6 +54,7 @@ export function preparation(settings: Settings, segments: SegmentPool, log: Log)
     keys,
     maxHeaderSize: settings.maxHeaderSize,
     maxHops: settings.maxHops,
+    captured,
   };
   if (keys.length === 0) {
     const preparer = createPreparer(config);

@@ -1,10 +1,13 @@
 /**
  * What routes say to recipients before there is content: refused, taken, or first asked for at the target.
  */
+import type { Outcomes } from './app-outcomes.js';
 import type { Routing } from './app-routing.js';
 import type { Settings } from './config/schema.js';
 import type { RouteFacts } from './delivery/routes/compiled-route.js';
 import { RecipientVerifier, type Verification, type VerifierOptions } from './delivery/routes/recipient-verifier.js';
+import type { Routes } from './delivery/routes/routes.js';
+import type { Envelope } from './message/envelope.js';
 import { domainOf } from './smtp/address.js';
 import { makeReply, type Reply, replies } from './smtp/replies.js';
 
@@ -44,8 +47,12 @@ export function recipientVerifier(
   });
 }
 
-/** What is asked at RCPT. Of use while `routing.routes().decidesAtEdge`. */
+/**
+ * What is asked at RCPT: the suppression list, then the routes. Of use while one of them has something to say
+ * (`routes().decidesAtEdge`, `askRecipients`).
+ */
 export function recipientPolicy(
+  outcomes: Pick<Outcomes, 'askRecipients' | 'refusalOf' | 'isBounceAddress'>,
   routing: Pick<Routing, 'routes' | 'tenants'>,
   verifier: Pick<RecipientVerifier, 'verify'>,
   unknown: Settings['verifyUnknown'],
@@ -57,8 +64,12 @@ export function recipientPolicy(
   };
   return (client, address) => {
     const routes = routing.routes();
-    if (!routes.decidesAtEdge) return null;
+    const listed = outcomes.askRecipients();
+    if ((!routes.decidesAtEdge && !listed) || outcomes.isBounceAddress(address)) return null;
+    // What the header says of the tenant comes later; what is found suppressed then is dealt with where it is queued.
     const facts = factsOf(client, routing);
+    const suppressed = listed ? outcomes.refusalOf(facts.tenant, address) : null;
+    if (suppressed !== null || !routes.decidesAtEdge) return suppressed;
     const decision = routes.edgeDecision(address, facts);
     if (decision === null) return null;
     if (decision !== 'verify') return makeReply(decision.code, decision.enhanced, decision.text);
@@ -68,11 +79,8 @@ export function recipientPolicy(
 }
 
 /** The refusal of a message that all its recipients' routes refuse, which only its header could tell. */
-export function contentRefusal(
-  routing: Pick<Routing, 'routes'>,
-  envelope: Parameters<ReturnType<Routing['routes']>['contentDecision']>[0],
-): Reply | null {
-  const refusal = routing.routes().contentDecision(envelope);
+export function contentRefusal(routes: Routes, envelope: Envelope): Reply | null {
+  const refusal = routes.contentDecision(envelope);
   return refusal === null ? null : makeReply(refusal.code, refusal.enhanced, refusal.text);
 }
 

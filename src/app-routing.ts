@@ -5,8 +5,10 @@
  * Routes, groups and tenants can be replaced while mail flows (`configure`). What is queued goes by the new ones at its
  * next attempt; a site looks at what holds whenever it looks for its hosts.
  */
+import type { Egress } from './app-egress.js';
 import { mailHosts } from './app-mail-hosts.js';
 import { NextHops } from './app-next-hops.js';
+import type { Outcomes } from './app-outcomes.js';
 import type { SecurityHost } from './app-security.js';
 import { type ConfigFile, readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
@@ -15,28 +17,31 @@ import type { Clock } from './core/clock.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import type { DeliveryEvents } from './delivery/delivery.js';
 import { formatDestination, parseDestination } from './delivery/destination.js';
-import type { EgressPool } from './delivery/egress.js';
 import { ORDERED, siteOfDestination } from './delivery/routes/route-sites.js';
 import { Routes } from './delivery/routes/routes.js';
 import type { Site } from './delivery/site.js';
+import type { StandingOrders } from './delivery/standing-orders.js';
+import { transparentDestination } from './delivery/transparent-destination.js';
 import type { Envelope, Recipient } from './message/envelope.js';
+import { originalDestinationOf } from './message/original-destination.js';
 import { Tenants } from './message/tenant.js';
 import { addressSet } from './net/address-set.js';
 import { DnsClient } from './net/dns-client.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
 import { HttpRequester } from './net/http-request.js';
+import type { DeliveryJob } from './queue/queued-message.js';
 import { domainOf } from './smtp/address.js';
 import type { Log } from './telemetry/log.js';
 
-export type RoutingTables = Pick<ConfigFile, 'route' | 'upstream' | 'tenant'>;
+export type RoutingTables = Pick<ConfigFile, 'route' | 'upstream' | 'tenant' | 'egress'>;
 
 /** What the routing is given by other parts. */
 export interface RoutingParts {
   /** Addresses we listen on, once we do. */
   ports(): readonly number[];
   readonly host: SecurityHost;
-  /** A pool of egress sources; '' is what mail without one goes by. null: there is none of that name. */
-  egressPool(name: string): EgressPool | null;
+  /** Opened, configured and closed with the routing. */
+  readonly egress: Egress;
   /** What the engine itself deals with, by the name behind `local/`. */
   local(name: string): Site | undefined;
 }
@@ -48,12 +53,12 @@ export interface Routing {
   /** Those in use now. */
   routes(): Routes;
   tenants(): Tenants;
-  /** Takes other tables. @throws SluiceError `bad-upstream`, `bad-ca`, `bad-route`, and keeps the old. */
+  /** Takes other tables. @throws SluiceError `bad-upstream`, `bad-ca`, `bad-route`, `bad-egress`, and keeps the old. */
   configure(tables: RoutingTables): void;
   /** What is wrong with a target that an operator names (`upstream/NAME`, `mx`, `host/NAME:PORT`, `discard`), '' when nothing is. */
   targetProblem(target: string): string;
   /** The key of the destination where mail goes that an operator's order sends to such a target. `instead`: its own. */
-  redirect(target: string, instead: string, recipient: Recipient, envelope: Envelope): string;
+  redirect(target: string, instead: string, recipient: Recipient, mail: Pick<Envelope, 'tlsOptional'>): string;
   /** For reports; to be told with DeliveryEvents.tlsResult. */
   readonly tlsResult: DeliveryEvents['tlsResult'];
   /** Before the first delivery, when the spool's directory is there. Never rejects. */
@@ -63,7 +68,7 @@ export interface Routing {
 
 /**
  * Builds the routing.
- * @throws SluiceError `bad-ca`, `bad-upstream` or `bad-route` where a next hop cannot be used as it is set.
+ * @throws SluiceError `bad-ca`, `bad-upstream`, `bad-route` or `bad-egress` where something cannot be used as it is set.
  */
 export function routing(settings: Settings, tables: RoutingTables, clock: Clock, parts: RoutingParts): Routing {
   const dns = new DnsClient({
@@ -88,7 +93,9 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
   let routes!: Routes;
   const configure = (next: RoutingTables): void => {
     if (fallback === 'mx' || next.route.some(({ target }) => target.kind === 'mx')) mailHostsNow();
+    const takeEgress = parts.egress.prepare(next.egress);
     hops.configure(next.upstream, next.route);
+    takeEgress();
     const nextTenants = new Tenants(next.tenant, addressSet);
     tenants = nextTenants;
     routes = new Routes({
@@ -101,7 +108,10 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
   };
   configure(tables);
   return {
-    destinationOf: (recipient, envelope) => routes.destinationOf(recipient, envelope),
+    destinationOf: (recipient, envelope) =>
+      originalDestinationOf(envelope.handling) === ''
+        ? routes.destinationOf(recipient, envelope)
+        : transparentDestination(envelope, tenants.named(envelope.handling.tenant)?.egress ?? ''),
     siteOf: (destination) =>
       siteOfDestination(destination, {
         now: () => clock.now(),
@@ -110,19 +120,19 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
         host: (name) => hops.host(name),
         mx: (domain, tlsOptional) => mailHostsNow().site(domain, tlsOptional),
         local: parts.local,
-        egressPool: parts.egressPool,
+        egressPool: parts.egress.poolOf,
       }),
     routes: () => routes,
     tenants: () => tenants,
     configure,
     targetProblem: (target) => targetProblem(target, hops),
-    redirect: (target, instead, recipient, envelope) => {
+    redirect: (target, instead, recipient, mail) => {
       const { egress } = parseDestination(instead);
       const [kind = '', name = ''] = splitTarget(target);
       if (kind === 'discard') return `discard/${ORDERED}`;
       if (kind !== 'mx')
         return formatDestination({ kind: kind as 'upstream' | 'host', name, egress, tlsOptional: false });
-      const tlsOptional = envelope.tlsOptional === true;
+      const tlsOptional = mail.tlsOptional === true;
       return formatDestination({ kind, name: domainOf(recipient.address), egress, tlsOptional });
     },
     tlsResult: (destination, host, result) => {
@@ -131,24 +141,55 @@ export function routing(settings: Settings, tables: RoutingTables, clock: Clock,
       // Reports speak of domains, and of mail that their policies hold.
       if (kind === 'mx' && !tlsOptional) mail.tlsResult(name, host, result);
     },
-    open: async () => mail?.open(),
+    open: async () => {
+      await Promise.all([mail?.open(), parts.egress.open()]);
+    },
     close: async () => {
       dns.close();
       http.close();
-      await mail?.close();
+      await Promise.all([mail?.close(), parts.egress.close()]);
     },
   };
 }
 
-/** Takes routes from the configuration file anew; a mistake keeps the old ones and is logged: false. */
-export function reconfigure(route: Routing, settings: Settings, log: Pick<Log, 'error'>): boolean {
+/** Takes routes from the configuration file anew, which it gives back; a mistake keeps the old ones and is logged: null. */
+export function reconfigure(
+  route: Routing,
+  settings: Settings,
+  log: Pick<Log, 'error'>,
+  outcomes: Pick<Outcomes, 'configure'>,
+): ConfigFile | null {
   try {
-    route.configure(readConfigFile(settings.configFile));
-    return true;
+    const tables = readConfigFile(settings.configFile);
+    // First what can fail.
+    route.configure(tables);
+    outcomes.configure(tables.tenant);
+    return tables;
   } catch (error) {
     log.error({ reason: messageOf(error) }, 'reload failed, the old routes stay in use');
-    return false;
+    return null;
   }
+}
+
+/** Where an operator's order sends mail that its route sends to `own`: there too where there is none. */
+export function ordered(
+  own: string,
+  recipient: Recipient,
+  mail: Pick<Envelope, 'handling' | 'tlsOptional'>,
+  route: Pick<Routing, 'targetProblem' | 'redirect'>,
+  orders: StandingOrders,
+): string {
+  const order = orders.rerouteOf(mail, recipient, own);
+  // A target that is gone since: the route holds again.
+  return order === undefined || route.targetProblem(order.to) !== ''
+    ? own
+    : route.redirect(order.to, own, recipient, mail);
+}
+
+/** A job that would go elsewhere by the routes there are now. */
+export function isElsewhere(destinationOf: Routing['destinationOf'], job: DeliveryJob): boolean {
+  const { envelope } = job.message;
+  return job.recipients.some((index) => destinationOf(envelope.recipients[index]!, envelope) !== job.destination);
 }
 
 /** The events, with results of TLS told to reports as well. */
@@ -159,6 +200,7 @@ export function reporting(events: DeliveryEvents, tlsResult: DeliveryEvents['tls
     unreadable: (...told) => events.unreadable(...told),
     connected: (...told) => events.connected(...told),
     hostFailed: (...told) => events.hostFailed(...told),
+    sourceFailed: (...told) => events.sourceFailed(...told),
     credentialsRefused: (...told) => events.credentialsRefused(...told),
     throttled: (...told) => events.throttled(...told),
     tlsResult: (...told) => {

@@ -5,25 +5,29 @@
  * resolves, and main closes this App and starts another, which reads everything anew from disk.
  */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
-import { engineControl, openOrders } from './app-control.js';
-import { connectionLimits, EdgeAdmission, type MailRules, mailRules } from './app-edge.js';
+import { engineControl } from './app-control.js';
+import { connectionLimits, MailEdge } from './app-edge.js';
+import { explaining } from './app-explain.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { wantedConnections } from './app-next-hops.js';
+import { MailPlan } from './app-plan.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
-import { type Routing, reconfigure, reporting, routing } from './app-routing.js';
+import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
-import { type OpenShaping, openShaping } from './app-shaping.js';
+import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
-import type { EngineControl, EngineStatus } from './control/engine-control.js';
+import type { EngineControl } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
 import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { QueueIdSource } from './core/queue-id.js';
 import { Delivery } from './delivery/delivery.js';
-import type { StandingOrders } from './delivery/standing-orders.js';
+import { routeFields } from './delivery/routes/routes.js';
 import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
 import { Intake } from './intake/intake.js';
@@ -31,7 +35,6 @@ import { SegmentPool } from './memory/segment-pool.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import { DescriptorBudget } from './net/descriptor-budget.js';
-import { dial } from './net/dial.js';
 import type { Front } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
@@ -44,7 +47,6 @@ import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
 import type { Log } from './telemetry/log.js';
-import { VERSION } from './version.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
@@ -71,14 +73,10 @@ export class App {
   private delivery!: Delivery;
   private intake!: Intake;
   private admission!: Admission;
-  private edge!: EdgeAdmission;
-  private rules!: MailRules;
+  private edge!: MailEdge;
   private preparation!: Preparation;
   private commands!: QueueCommands;
-  private orders!: StandingOrders;
-  private closeOrders: () => Promise<void> = async () => {};
-  private shaping: OpenShaping | null = null;
-  private route!: Routing;
+  private plan: MailPlan | null = null;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
     this.settings = settings;
@@ -110,31 +108,32 @@ export class App {
 
   /** Reads signing keys, certificates, accounts and routes anew. What has a mistake stays as it is and is logged: false. */
   async reload(): Promise<boolean> {
-    const [keys, certificates, accounts] = await Promise.all([
-      this.reloadKeys(),
-      this.certificates?.reload() ?? true,
-      reloadAccounts(this.accounts, this.settings, this.log),
-    ]);
-    try {
-      this.rules = this.readRules();
-    } catch {
-      // reloadAccounts has said so of the same file.
-    }
-    const routes = accounts && reconfigure(this.route, this.settings, this.log);
+    const accounts = await reloadAccounts(this.accounts, this.settings, this.log);
+    const plan = accounts && this.reloadPlan(this.plan!);
+    const [keys, certificates] = await Promise.all([this.reloadKeys(), this.certificates?.reload() ?? true]);
     this.renewSessions();
-    const shaping = this.shaping?.reload() ?? true;
-    return keys && certificates && routes && shaping;
+    return keys && certificates && plan;
   }
 
-  private readRules(): MailRules {
-    const file = readConfigFile(this.settings.configFile);
-    return mailRules(this.settings, file, this.accounts, systemClock, this.events);
+  private reloadPlan(plan: MailPlan): boolean {
+    if (!plan.reload()) return false;
+    this.edge.configure(plan.tables, plan.route.routes());
+    this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
+    this.scheduler.setLanes({ weights: plan.tables.lanes });
+    this.delivery.configure(plan.tables.lanes.reserve);
+    this.resplit();
+    return true;
+  }
+
+  /** Mail that waits goes where it belongs now. */
+  private resplit(): void {
+    this.scheduler.resplit((job) => isElsewhere(this.plan!.destinationOf, job));
   }
 
   private async reloadKeys(): Promise<boolean> {
     const old = this.preparation.pool;
     try {
-      const next = preparation(this.settings, this.segments, this.log);
+      const next = preparation(this.settings, this.segments, this.log, this.plan!.route.routes().fields);
       // The old threads go on until the new ones are there.
       await next.pool?.ready();
       this.preparation = next;
@@ -179,46 +178,31 @@ export class App {
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
-    await this.route?.close();
-    await this.closeOrders();
-    await this.shaping?.close();
+    await this.plan?.close();
     await this.spool?.close();
   }
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, orders } = this;
-    return engineControl({ log, commands, orders, status: () => this.status() });
-  }
-
-  private status(): EngineStatus {
-    const { events } = this;
-    return {
-      version: VERSION,
-      pid: process.pid,
-      startedAt: this.startedAt,
-      accepted: events.acceptedCount,
-      delivered: events.delivered,
-      deferred: events.deferred,
-      failed: events.failed,
-      queued: this.spool.usage().messages,
-      flushes: this.spool.usage().flushes,
-      serverConnections: this.front?.size ?? 0,
-      upstreamConnections: this.delivery.connections,
-      tls: {
-        clientsFailed: events.handshakesFailed,
-        secured: events.tlsSecured,
-        clear: events.tlsClear,
-        failed: events.tlsFailed,
-        policyFailures: events.policyFailures,
-        certificateExpires: this.certificates?.nextExpiry ?? 0,
-      },
-    };
+    const { log, commands, events, spool, front, delivery, certificates, startedAt, scheduler } = this;
+    const plan = this.plan!;
+    const { orders, outcomes, route, destinationOf } = plan;
+    return engineControl({
+      ...{ log, commands, orders, outcomes, route, destinationOf },
+      status: () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt }),
+      resplit: () => this.resplit(),
+      explaining: explaining({
+        ...{ clock: systemClock, spool, scheduler, delivery, orders, route, outcomes, destinationOf },
+        controlOf: (destination, hosts) => plan.shaping.shaping.controlOf(destination, hosts),
+        defaultLane: () => plan.tables.lanes.default,
+      }),
+    });
   }
 
   private async open(): Promise<void> {
     const { settings, segments, events } = this;
-    this.preparation = preparation(settings, segments, this.log);
+    const tables = readConfigFile(settings.configFile);
+    this.preparation = preparation(settings, segments, this.log, routeFields(tables.route));
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
     const spool = await openSpool({
@@ -236,14 +220,12 @@ export class App {
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
     const host = securityHost(events, this.log, segments, () => this.intake);
-    const route = routing(settings, readConfigFile(settings.configFile), clock, {
+    const plan = await MailPlan.open({
+      ...{ settings, tables, log: this.log, clock, wheel: this.wheel, spool, events, host },
       ports: () => this.front?.ports ?? [],
-      host,
-      egressPool: () => null,
-      local: () => undefined,
+      changed: () => this.renewSessions(),
     });
-    this.route = route;
-    await route.open();
+    this.plan = plan;
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
       spool,
@@ -255,10 +237,6 @@ export class App {
         this.scheduler.add(new QueuedMessage(envelope, content, null));
       },
     });
-    const kept = await openOrders(settings, this.log, clock);
-    this.orders = kept.orders;
-    this.closeOrders = kept.close;
-    this.shaping = await openShaping(settings, this.log, clock, this.orders, () => {});
     this.scheduler = new Scheduler({
       spool,
       clock,
@@ -267,52 +245,28 @@ export class App {
       memory: Math.max(1024 * 1024, settings.queueMemory),
       notifier,
       events,
-      destinationOf: route.destinationOf,
+      ...plan.forScheduler,
       wake: (queue) => this.delivery.wake(queue),
     });
-    this.delivery = new Delivery(
-      {
-        clock,
-        wheel: this.wheel,
-        dial,
-        connection: {
-          hostname: settings.hostname,
-          connectTimeout: settings.upstreamConnectTimeout,
-          replyTimeout: settings.upstreamReplyTimeout,
-          dataTimeout: settings.upstreamDataTimeout,
-          tlsTimeout: settings.upstreamTlsTimeout,
-        },
-        messagesPerConnection: settings.messagesPerUpstreamConnection || Number.POSITIVE_INFINITY,
-        connectionAge: settings.upstreamConnectionAge || Number.POSITIVE_INFINITY,
-        idleTime: settings.upstreamIdle,
-        maxRecipients: settings.upstreamMaxRecipients,
-        // It doubles up to 64 times this, which must not be later than mail is due again.
-        hostRest: Math.min(5000, settings.retryMin / 2, settings.retryMax / 64),
-        events: reporting(events, route.tlsResult),
-        siteOf: route.siteOf,
-        suspensions: this.orders,
-        controlOf: this.shaping.shaping.controlOf,
-      },
-      this.scheduler,
-    );
+    this.delivery = new Delivery(plan.forDelivery, this.scheduler);
     this.commands = new QueueCommands(spool, this.scheduler, clock);
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,
       segments,
-      relayDomains: new Set(settings.relayDomains),
+      relayDomains: new Set(plan.relayDomains(false)),
     });
     const rules = headerRules(settings);
-    this.rules = this.readRules();
-    this.edge = new EdgeAdmission(settings, this.accounts, clock, (key, reply, until) =>
-      this.front?.limit(key, reply, until),
+    this.edge = new MailEdge(settings, this.accounts, clock, events, plan.outcomes, (...told) =>
+      this.front?.limit(...told),
     );
+    this.edge.configure(tables, plan.route.routes());
     this.intake = new Intake({
       spool,
       clock,
       ids,
       events,
       admit: (submitter, transaction) => this.edge.admit(submitter, transaction),
-      rules: () => this.rules,
+      rules: () => this.edge.rules,
       dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({
@@ -329,7 +283,8 @@ export class App {
 
   private async listen(): Promise<void> {
     const { settings, segments } = this;
-    const descriptors = new DescriptorBudget(wantedUpstream(settings), () => systemClock.now());
+    const plan = this.plan!;
+    const descriptors = new DescriptorBudget(wantedConnections(settings, plan.route), () => systemClock.now());
     this.descriptors = descriptors;
     if (descriptors.clients < settings.maxConnections)
       this.log.warn(
@@ -350,7 +305,8 @@ export class App {
       authenticator: this.accounts,
       sessions: () => this.sessions(),
       limitOf: (client) => this.edge.limitOf(client),
-      recipientPolicy: null,
+      isBounceAddress: (address) => plan.outcomes.isBounceAddress(address),
+      recipientPolicy: plan.recipientPolicy,
       room: () => this.spool.usage().availableBytes,
     });
     this.certificates?.subscribe(() => this.renewSessions());
@@ -358,12 +314,17 @@ export class App {
   }
 
   private sessions(): Sessions {
-    return { material: this.certificates?.material ?? null, mechanisms: this.accounts.mechanisms };
+    return {
+      material: this.certificates?.material ?? null,
+      mechanisms: this.accounts.mechanisms,
+      relayDomains: this.plan!.relayDomains(true),
+      askRecipients: this.plan!.askRecipients,
+    };
   }
 
   /** Connections from now on get what holds now. */
   private renewSessions(): void {
-    this.front?.configure(sessionConfig(this.settings, this.sessions(), false));
+    this.front?.configure(sessionConfig(this.settings, this.sessions()));
   }
 
   private failed(error: unknown): void {
@@ -375,14 +336,4 @@ export class App {
         : new SluiceError('spool-failed', messageOf(error), { temporary: true, cause: error }),
     );
   }
-}
-
-/** Connections that deliveries may want at once; by MX there is no telling, so what a busy relay has. */
-function wantedUpstream(settings: Settings): number {
-  if (settings.upstream.length === 0) return 500;
-  return settings.upstream.reduce((sum, { pool }) => sum + pool, 0);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

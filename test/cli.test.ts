@@ -168,6 +168,9 @@ class FakeEngine extends FakeBrain implements EngineControl {
         policyFailures: 9,
         certificateExpires: Date.now() + 20 * 86_400_000,
       },
+      returned: { bounces: 0, complaints: 0, other: 0 },
+      suppressed: 0,
+      kpis: {},
     };
   }
 

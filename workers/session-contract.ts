@@ -29,7 +29,7 @@ export interface SessionConfig {
   readonly tls: TlsMaterial | null;
   /** Longest handshake, ms. */
   readonly handshakeTimeout: number;
-  /** Recipient domains taken from anyone, lower-case A-labels. */
+  /** Recipient domains taken from anyone, lower-case A-labels; `.example.org`: all below it. */
   readonly relayDomains: readonly string[];
   /** Ask the main thread about each recipient that the relay policy takes; else it is taken. */
   readonly askRecipients: boolean;

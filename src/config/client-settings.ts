@@ -21,7 +21,8 @@ export const identitySettings = {
     type: list(
       listenAddress(),
       'smtp://address:port (25), submission:// (587: STARTTLS and AUTH required) or smtps:// (465: TLS from the start, ' +
-        'AUTH required), with ?auth= and tls=required, optional or none, proxy=v1 or v2, lane=immediate or bulk, ' +
+        'AUTH required), with ?auth= and tls=required, optional or none, proxy=v1 or v2, transparent=redirect or tproxy, ' +
+        'lane=immediate or bulk, ' +
         'name=word for rules, messages_per_minute=, recipients_per_minute=, connections= and connections_per_second= ' +
         'as limits of all its clients together; IPv6 as smtp://[::1]:2525; ' +
         'a systemd socket as smtp://fd/3 or smtp://fd/name; several with commas',

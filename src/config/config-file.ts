@@ -11,6 +11,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { accountTable } from './account-table.js';
+import { egressTable, poolNames } from './egress-table.js';
 import { lanesTable } from './lanes-table.js';
 import { nearestName } from './nearest-name.js';
 import { routeTable } from './route-table.js';
@@ -22,6 +23,7 @@ import { upstreamTable } from './upstream-table.js';
 /** All tables of the file, by name. */
 const tables = {
   account: accountTable,
+  egress: egressTable,
   lanes: lanesTable,
   shaping: shapingTable,
   route: routeTable,
@@ -51,7 +53,7 @@ export function parseConfigFile(text: string, path: string): ConfigFile {
   }
   const parsed = schema.safeParse(data);
   const lines = parsed.success
-    ? tableProblems({ ...parsed.data, egressPools: null })
+    ? tableProblems({ ...parsed.data, egressPools: poolNames(parsed.data.egress) })
     : parsed.error.issues.flatMap((issue) => problemLines(issue, data));
   if (parsed.success && lines.length === 0) return parsed.data;
   const more = lines.length > MAX_SHOWN ? [`and ${lines.length - MAX_SHOWN} more`] : [];

@@ -16,6 +16,7 @@ const PROXY_VERSIONS = ['none', 'v1', 'v2'] as const;
 const LANES: readonly Lane[] = ['immediate', 'bulk'];
 const NAME = /^[a-z0-9][\w.-]{0,63}$/;
 const MAX_COUNT = 1_000_000_000;
+const TRANSPARENT = ['none', 'redirect', 'tproxy'] as const;
 export type Requirement = (typeof REQUIREMENTS)[number];
 export type ListenScheme = 'smtp' | 'submission' | 'smtps';
 
@@ -34,6 +35,8 @@ export interface ListenAddress {
   readonly auth: Requirement;
   /** Version of the PROXY header that comes before everything else. */
   readonly proxy: (typeof PROXY_VERSIONS)[number];
+  /** How a firewall sends connections here that were going elsewhere; their mail goes on to where they were going. */
+  readonly transparent: (typeof TRANSPARENT)[number];
   /** Of its mail where nothing nearer to the message says it; null: not said here. */
   readonly lane: Lane | null;
   /** What rules call it, lower case; '' where none was given: see listenerNames. */
@@ -71,13 +74,13 @@ const LIMITS: ReadonlyArray<readonly [string, keyof ListenerLimits]> = [
   ['connections', 'connections'],
   ['connections_per_second', 'connectionsPerSecond'],
 ];
-const PARAMETERS = ['auth', 'tls', 'proxy', 'lane', 'name', ...LIMITS.map(([name]) => name)];
+const PARAMETERS = ['auth', 'tls', 'proxy', 'transparent', 'lane', 'name', ...LIMITS.map(([name]) => name)];
 
 /** How a listener is given: `smtp://`, `submission://` or `smtps://`. */
 export function listenAddress(): ValueType<ListenAddress> {
   return {
     allowed:
-      'smtp://, submission:// or smtps:// with address:port or fd/name, and ?auth=, tls=, proxy=, lane=, name=, ' +
+      'smtp://, submission:// or smtps:// with address:port or fd/name, and ?auth=, tls=, proxy=, transparent=, lane=, name=, ' +
       `${LIMITS.map(([limit]) => `${limit}=`).join(', ')}`,
     unit: '',
     parse: parseListener,
@@ -98,6 +101,10 @@ function parseListener(text: string): Parsed<ListenAddress> {
   if (auth === null) return wrong('auth', REQUIREMENTS);
   const proxy = oneOf(query, 'proxy', PROXY_VERSIONS, 'none');
   if (proxy === null) return wrong('proxy', PROXY_VERSIONS);
+  const transparent = oneOf(query, 'transparent', TRANSPARENT, 'none');
+  if (transparent === null) return wrong('transparent', TRANSPARENT);
+  if (transparent !== 'none' && proxy !== 'none')
+    return { problem: 'proxy= and transparent= cannot be on one listener: nobody redirects what a balancer sends' };
   const tls = oneOf<ListenAddress['tls']>(query, 'tls', REQUIREMENTS, preset.tls);
   if (tls === null) return wrong('tls', REQUIREMENTS);
   if (scheme === 'smtps' && query.has('tls') && tls !== 'required')
@@ -122,6 +129,7 @@ function parseListener(text: string): Parsed<ListenAddress> {
       tls: scheme === 'smtps' ? 'implicit' : tls,
       auth,
       proxy,
+      transparent,
       lane: lane === '' ? null : lane,
       name,
       limits,
@@ -147,6 +155,7 @@ function formatListener(value: ListenAddress): string {
   if (value.auth !== preset.auth) query.set('auth', value.auth);
   if (value.tls !== preset.tls) query.set('tls', value.tls);
   if (value.proxy !== 'none') query.set('proxy', value.proxy);
+  if (value.transparent !== 'none') query.set('transparent', value.transparent);
   if (value.lane !== null) query.set('lane', value.lane);
   if (value.name !== '') query.set('name', value.name);
   for (const [limit, key] of LIMITS) if (value.limits[key] !== 0) query.set(limit, String(value.limits[key]));

@@ -70,14 +70,22 @@ function refusal(text: string): RouteRefusal | undefined {
 
 const fields = z
   .record(
-    z.string().regex(/^[!-9;-~]{1,76}$/, 'allowed: the name of a header field'),
+    z.string(),
     z
       .string({ error: 'allowed: a text, * in it stands for any' })
       .max(MAX_GLOB, `allowed: at most ${MAX_GLOB} characters`),
-    {
-      error: 'allowed: fields and their values, { "X-Campaign" = "spring*" }',
-    },
+    { error: 'allowed: fields and their values, { "X-Campaign" = "spring*" }' },
   )
+  .superRefine((given, context) => {
+    for (const name of Object.keys(given)) {
+      const mistake = (message: string): void => {
+        context.addIssue({ code: 'custom', path: [name], message: `allowed: ${message}` });
+      };
+      if (!/^[!-9;-~]{1,76}$/.test(name)) mistake('the name of a header field');
+      if (/^x-sluice-/i.test(name))
+        mistake('other fields; what X-Sluice-... says is asked for by lane, tag and tenant');
+    }
+  })
   .transform((given): FieldCondition[] =>
     Object.entries(given).map(([name, glob]) => ({ name: name.toLowerCase(), glob })),
   )

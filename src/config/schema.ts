@@ -9,6 +9,7 @@ import { identitySettings, limitsSettings, relayingSettings, timesSettings } fro
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
@@ -33,6 +34,7 @@ export const schema = {
   ...upstreamSettings,
   ...verifySettings,
   ...retrySettings,
+  ...outcomeSettings,
   ...rewritingSettings,
   ...operationSettings,
 };

@@ -15,6 +15,7 @@ export const GROUPS = [
   'Delivery',
   'Security of deliveries',
   'Retries and notifications',
+  'Bounces and complaints',
   'Rewriting and signing',
   'Operation',
 ] as const;

@@ -12,16 +12,16 @@ export interface CheckedTables {
   readonly route: readonly ConfiguredRoute[];
   readonly upstream: readonly UpstreamGroup[];
   readonly tenant: readonly TenantSettings[];
-  /** Names of the pools of egress sources; null: not known here, not checked. */
-  readonly egressPools: readonly string[] | null;
+  /** Names of the pools of egress sources. */
+  readonly egressPools: readonly string[];
 }
 
 /** One line for each mistake. */
 export function tableProblems(tables: CheckedTables): string[] {
   const { route, upstream, tenant, egressPools } = tables;
   const problems: string[] = [];
-  const named = (where: string, what: string, name: string, known: readonly string[] | null): void => {
-    if (known === null || known.includes(name)) return;
+  const named = (where: string, what: string, name: string, known: readonly string[]): void => {
+    if (known.includes(name)) return;
     const nearest = nearestName(name, known);
     const hint = nearest === undefined ? '' : `did you mean ${nearest}? `;
     const list = known.length === 0 ? `none, there is no ${what}` : shortened(known);

@@ -45,6 +45,12 @@ export interface EngineStatus {
   readonly upstreamConnections: number;
   /** TLS on both sides, counts since the start. */
   readonly tls: TlsStatus;
+  /** What came back to bounce addresses since the start; the last: read and nothing to book. */
+  readonly returned: { readonly bounces: number; readonly complaints: number; readonly other: number };
+  /** Addresses on the suppression list. */
+  readonly suppressed: number;
+  /** The promises against their targets, as telemetry/kpi.ts reports them. */
+  readonly kpis: Readonly<Record<string, unknown>>;
 }
 
 export interface TlsStatus {

@@ -11,7 +11,9 @@ import type { Outcome } from '../queue/outcome.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { Scheduler } from '../queue/scheduler.js';
 import type { SuspensionCheck } from '../queue/suspensions.js';
+import type { Wait } from '../queue/wait.js';
 import type { ConnectionOptions } from './connection-plan.js';
+import type { DestinationFacts } from './destination-facts.js';
 import { DestinationPool } from './destination-pool.js';
 import { JobEnds } from './job-ends.js';
 import type { ReturnPath } from './return-path.js';
@@ -29,6 +31,8 @@ export interface DeliveryEvents {
   uncertain(job: DeliveryJob, host: string): void;
   unreadable(job: DeliveryJob, error: unknown): void;
   hostFailed(host: SiteHost, reason: string): void;
+  /** A connection could not leave from an egress source, which is left alone for `pause` ms. */
+  sourceFailed(source: string, reason: string, pause: number): void;
   /** A connection became usable after `ms`. */
   connected(host: SiteHost, ms: number): void;
   /** A host refused our credentials, or there is no way to show them: the settings are wrong. */
@@ -71,7 +75,7 @@ export interface DeliveryOptions {
 
 /** What pools share. */
 export interface PoolEnvironment extends DeliveryOptions {
-  readonly reserveShare: number;
+  reserveShare: number;
   readonly scheduler: Pick<Scheduler, 'finish' | 'requeue' | 'splitOff'>;
   readonly ends: JobEnds;
   connections: number;
@@ -122,6 +126,11 @@ export class Delivery {
     return this.environment.connections;
   }
 
+  /** Another share for immediate mail; sites heed it as their hosts are found again. */
+  configure(reserveShare: number): void {
+    this.environment.reserveShare = reserveShare;
+  }
+
   /** A destination's queue has jobs. */
   wake(queue: DestinationQueue): void {
     let pool = this.pools.get(queue.key);
@@ -130,6 +139,19 @@ export class Delivery {
       this.pools.set(queue.key, pool);
     }
     pool.dispatch();
+  }
+
+  /** What is in the way of a destination's mail now, besides what concerns single messages; empty where nothing is. */
+  waits(destination: string): readonly Wait[] {
+    return this.pools.get(destination)?.waits(this.environment.clock.now()) ?? [];
+  }
+
+  /** Facts of one destination, or of all that have jobs or connections; those it has nothing to do with are left out. */
+  describe(destination?: string): readonly DestinationFacts[] {
+    const now = this.environment.clock.now();
+    if (destination === undefined) return [...this.pools.values()].map((pool) => pool.describe(now));
+    const pool = this.pools.get(destination);
+    return pool === undefined ? [] : [pool.describe(now)];
   }
 
   /** Begins nothing new; resolves when no connection is left, at the latest after `limit` ms. */

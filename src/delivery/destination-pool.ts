@@ -10,6 +10,7 @@ import type { DestinationQueue } from '../queue/destination-queue.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Wait } from '../queue/wait.js';
 import type { PoolEnvironment } from './delivery.js';
+import { type DestinationFacts, factsOf, type PoolView, waitsOf } from './destination-facts.js';
 import type { EgressPool } from './egress.js';
 import { type FinderOwner, type FindFailure, type FoundHosts, HostFinder } from './host-finder.js';
 import { type HostState, pickBalanced, pickPreferred } from './host-state.js';
@@ -17,15 +18,13 @@ import { JobGate } from './job-gate.js';
 import { LocalDelivery } from './local-delivery.js';
 import type { Site, SiteHost } from './site.js';
 import type { SiteConnections } from './site-connections.js';
+import { POLL } from './site-turns.js';
 import { Slots } from './slots.js';
 import { keyOfPolicy } from './tls-policy.js';
 import type { Waiter } from './turns.js';
 import { whileUnavailable } from './unavailable.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 import { ownOutcome } from './verdicts.js';
-
-/** How long a pool waits that nothing will tell, ms: a site that allows no connection at all. */
-const POLL = 1000;
 
 /** A host as one destination may use it. */
 export interface WantedHost {
@@ -45,7 +44,7 @@ export class DestinationPool implements FinderOwner, Waiter {
   private readonly environment: PoolEnvironment;
   private readonly finder: HostFinder;
   private readonly gate: JobGate;
-  private readonly local: LocalDelivery;
+  private local: LocalDelivery | null = null;
   private site: SiteConnections | null = null;
   private balanced = false;
   /** Parallel. */
@@ -55,7 +54,9 @@ export class DestinationPool implements FinderOwner, Waiter {
   /** Connections being made, and of these for immediate jobs. */
   private dialling = 0;
   private diallingUrgent = 0;
-  /** What stood in the way of the last job or connection, null where nothing did. */
+  /** A limit was in the way of its last job, whatever the connection. */
+  isRefused = false;
+  /** The limit that was in its way and is the first to be over, null where none was. */
   private refusal: Wait | null = null;
 
   constructor(queue: DestinationQueue, site: Site, environment: PoolEnvironment) {
@@ -63,7 +64,6 @@ export class DestinationPool implements FinderOwner, Waiter {
     this.environment = environment;
     this.finder = new HostFinder(site, environment.clock, this);
     this.gate = new JobGate(queue, environment);
-    this.local = new LocalDelivery(queue, this.gate, environment, () => this.looked());
   }
 
   get wants(): boolean {
@@ -76,7 +76,8 @@ export class DestinationPool implements FinderOwner, Waiter {
 
   /** Nothing waits and nothing is open. */
   get isEmpty(): boolean {
-    return this.queue.length === 0 && this.slots.connections === 0 && !this.finder.looking && this.local.running === 0;
+    const { queue, slots, finder, local } = this;
+    return queue.length === 0 && slots.connections === 0 && !finder.looking && (local === null || local.running === 0);
   }
 
   checkEmpty(): void {
@@ -95,6 +96,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     const found = this.finder.current(now);
     if (found === null) return;
     if (found.kind === 'local') {
+      this.local ??= new LocalDelivery(this.queue, this.gate, this.environment, () => this.looked());
       this.local.run(found);
       return;
     }
@@ -103,7 +105,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     site.turns.othersFirst(now);
     // Starting a job may put another one into this queue; that one is taken by this loop and not by one inside it.
     this.dispatching = true;
-    this.refusal = null;
+    this.forgive();
     while (this.wants && (this.step(site, false, now) || (this.wantsUrgently && this.step(site, true, now))));
     this.dispatching = false;
     this.settle(now);
@@ -114,33 +116,27 @@ export class DestinationPool implements FinderOwner, Waiter {
     if (this.queue.length === 0) return false;
     const spares = this.slots.sparesOne && this.site!.slots.sparesOne && connection.plan.state.slots.sparesOne;
     if (!spares && this.queue.urgent === 0) return false;
-    this.refusal = null;
-    return this.start(connection, !spares, now);
+    this.forgive();
+    if (this.start(connection, !spares, now)) return true;
+    this.waitForTime(now);
+    return false;
   }
 
   /** What waits gets in line, waits for its time, or is deferred. */
   settle(now: number): void {
     const { site } = this;
     if (this.queue.length === 0 || this.dispatching || this.environment.draining || site === null) return;
-    if (this.refusal !== null) {
-      site.turns.at(this, this.refusal.until, now);
-      return;
-    }
+    this.waitForTime(now);
+    if (this.isRefused) return;
     if (this.order.some((_, n) => this.isUsable(n, now))) {
       // While all connections are its own, it will be told.
       if (site.slots.connections > this.slots.connections) this.getInLine(site, now);
-      else if (this.slots.connections === 0) site.turns.at(this, now + POLL, now);
+      else if (!this.isBusy) site.turns.at(this, now + POLL, now);
       return;
     }
-    const busy = this.dialling + this.slots.urgent + this.slots.other > 0;
-    const fate = whileUnavailable(this.order, busy, now);
+    const fate = whileUnavailable(this.order, this.isBusy, now);
     if (fate.kind === 'wait') site.turns.at(this, fate.until, now);
     else if (fate.kind === 'defer') this.concludeWaiting(fate.outcome);
-  }
-
-  /** A limit was in the way of its last job or connection. */
-  get isRefused(): boolean {
-    return this.refusal !== null;
   }
 
   /** A connection without a job may carry its mail as it is. */
@@ -158,6 +154,20 @@ export class DestinationPool implements FinderOwner, Waiter {
   dials(urgent: boolean, by: number): void {
     this.dialling += by;
     if (urgent) this.diallingUrgent += by;
+  }
+
+  /** A limit is in the way; where several are, the first that is over counts. */
+  refuse(wait: Wait): void {
+    if (this.refusal === null || wait.until < this.refusal.until) this.refusal = wait;
+  }
+
+  /** Everything that is in the way of its mail now, besides what concerns single messages. */
+  waits(now: number): readonly Wait[] {
+    return waitsOf(this.view, now);
+  }
+
+  describe(now: number): DestinationFacts {
+    return factsOf(this.view, now);
   }
 
   // FinderOwner
@@ -202,7 +212,7 @@ export class DestinationPool implements FinderOwner, Waiter {
         if (idle !== undefined) {
           if (this.start(idle, urgent, now)) return true;
           site.park(idle);
-          if (idle.heldUntil <= now) return false;
+          if (idle.held === null) return false;
           // Only the source of this one has no more: another may.
           continue;
         }
@@ -221,23 +231,39 @@ export class DestinationPool implements FinderOwner, Waiter {
     const job = this.gate.take(connection, urgentOnly, now);
     if (job === undefined) {
       if (this.gate.refusal !== null) this.refuse(this.gate.refusal);
+      if (!urgentOnly) this.isRefused = this.gate.refusal !== null && connection.held === null;
       return false;
     }
     this.site!.begin(connection, this, job, now);
     return true;
   }
 
-  private refuse(wait: Wait): void {
-    if (this.refusal === null || wait.until < this.refusal.until) this.refusal = wait;
+  /** Connections of its own are being made or carry jobs. */
+  private get isBusy(): boolean {
+    return this.dialling + this.slots.urgent + this.slots.other > 0;
+  }
+
+  private get view(): PoolView {
+    const { queue, slots, finder, site, order, egress, refusal, inLine } = this;
+    return { destination: queue.key, slots, resolving: finder.isNew, site, hosts: order, egress, refusal, inLine };
+  }
+
+  private forgive(): void {
+    this.refusal = null;
+    this.isRefused = false;
+  }
+
+  private waitForTime(now: number): void {
+    if (this.refusal !== null) this.site!.turns.at(this, this.refusal.until, now);
   }
 
   private getInLine(site: SiteConnections, now: number): void {
     if (!site.turns.line(this)) return;
     const urgent = this.wantsUrgently;
-    if (!site.slots.hasRoom(urgent)) site.makeRoom(null, site.slots, urgent);
+    if (!site.slots.hasRoom(urgent)) site.makeRoom(null, urgent);
     else {
       const full = this.order.find((host, n) => this.isUsable(n, now) && !host.slots.hasRoom(urgent));
-      if (full !== undefined) site.makeRoom(full, full.slots, urgent);
+      if (full !== undefined) site.makeRoom(full, urgent);
     }
   }
 

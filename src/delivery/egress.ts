@@ -26,17 +26,39 @@ export interface EgressSource {
 
 /** What Dial needs of it. */
 export interface DialFrom {
-  /** Local address to bind, '' for any. */
+  /** Local address to bind, '' for any; with a proxy, the address it is to use, which is not bound here. */
   readonly address: string;
   readonly proxy: EgressProxy | null;
+  /** Name of the source, for what is told of failures. */
+  readonly source?: string;
+}
+
+/** What Dial is to be given for a connection to `target`, an address. */
+export function dialFrom(source: EgressSource, target: string): DialFrom {
+  const address = target.includes(':') ? source.address6 : source.address4;
+  return { address, proxy: source.proxy, source: source.name };
+}
+
+/** Whether a source has an address of the target's family; one that names none leaves it to the system or its proxy. */
+export function reaches({ address4, address6 }: EgressSource, target: string): boolean {
+  if (address4 === '' && address6 === '') return true;
+  return (target.includes(':') ? address6 : address4) !== '';
 }
 
 /** Sources taken in turn by weight. One object for each pool of sources, shared by all destinations that use it. */
 export interface EgressPool {
   readonly name: string;
-  /** The source of the next connection to a host of a site, or why there is none now. */
+  /** Whether one of its sources has an address of this one's family, or leaves that to the system or its proxy. */
+  reaches(address: string): boolean;
+  /**
+   * The source of the next connection to a host of a site, by the family of `host.address`, or why there is none now;
+   * until Infinity: it does not reach that address, now or later.
+   */
   pick(host: SiteHost, site: string, now: number): EgressSource | Wait;
-  /** May a source carry one more message now (warm-up, pauses); null: yes, and it is booked. */
+  /**
+   * May a source carry one more message now (warm-up, pauses); null: yes, and it is booked. Nothing gives it back, so it
+   * is asked last, after everything else allowed the message.
+   */
   admit(source: EgressSource, site: string, now: number): Wait | null;
   /** A rule says: this source not to this site for `ms` (a site of '' : to none). */
   pause(source: string, site: string, ms: number, reason: string, now: number): void;

@@ -37,6 +37,11 @@ export class HostFinder {
     this.owner = owner;
   }
 
+  /** Under way, and nothing is known from before. */
+  get isNew(): boolean {
+    return this.looking && this.known === null;
+  }
+
   /** What is known now, null while it is being found out for the first time. Begins to look where that is due. */
   current(now: number): FoundHosts | null {
     if (this.known === null || this.known.expires <= now) this.look(now);

@@ -9,6 +9,9 @@ import type { SiteControl } from './site-control.js';
 import { throttlingOf } from './throttling.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
+/** How long an egress source that failed is left alone, ms. */
+const SOURCE_REST = 10_000;
+
 export class HostLessons {
   private readonly control: SiteControl;
   private readonly environment: PoolEnvironment;
@@ -37,6 +40,11 @@ export class HostLessons {
       plan.state.handshakeFailed(reason, now);
       return;
     }
+    if (fault?.kind === 'source' && plan.egress !== null) {
+      plan.egress.pause(sourceName, '', SOURCE_REST, reason, now);
+      events.sourceFailed(sourceName, reason, SOURCE_REST);
+      return;
+    }
     plan.state.failed(reason, now, hostRest, openedAt, fault);
     if (fault?.kind === 'credentials') events.credentialsRefused(host, reason);
     else events.hostFailed(host, reason);
@@ -54,7 +62,8 @@ export class HostLessons {
 
   /** The host answered. */
   finished(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[], now: number): void {
-    const { host, sourceName, jobBegan } = connection;
+    const { host, plan, sourceName, jobBegan } = connection;
+    plan.state.replies.note(verdicts, now);
     this.control.finished(job, host, sourceName, verdicts, now - jobBegan, now);
   }
 

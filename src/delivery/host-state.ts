@@ -2,6 +2,7 @@
  * What a pool knows of one host of its site: its connections, and whether it is worth dialling now.
  */
 import type { SessionFault } from '../smtp/client-host.js';
+import { LastReplies } from './last-replies.js';
 import type { SiteHost } from './site.js';
 import { Slots } from './slots.js';
 import type { Throttling } from './throttling.js';
@@ -25,6 +26,10 @@ export class HostState {
   site: SiteHost;
   /** Its connections over all pools of its site. */
   readonly slots = new Slots();
+  /** Pools that have it among their hosts. */
+  users = 0;
+  /** What it said last. */
+  readonly replies = new LastReplies();
   /** Made, without a job; the one used last is taken first. */
   readonly idle: UpstreamConnection[] = [];
   /** Not to be dialled before this, engine clock ms. */
@@ -124,6 +129,15 @@ export class HostState {
   /** Something is known of it that must not be forgotten yet. */
   isSetBack(now: number): boolean {
     return Math.max(this.restUntil, this.pausedUntil, this.clearUntil) > now;
+  }
+
+  /** For listings, JSON-safe. */
+  describe(now: number): Readonly<Record<string, unknown>> {
+    const { name, address, port } = this.site;
+    const state = this.pausedUntil > now ? 'paused' : this.restUntil > now ? 'down' : 'closed';
+    const until = Math.max(0, state === 'paused' ? this.pausedUntil : this.restUntil);
+    const reason = state === 'closed' ? '' : this.lastFailure;
+    return { name, address, port, state, reason, until, connections: this.connections, idle: this.idle.length };
   }
 
   /** It asked for less. True: it is left alone from now on; false: it was already. */

@@ -4,6 +4,7 @@
  * A host that no pool uses any more and that has no connections is forgotten when there are many such, unless it is
  * known to fail.
  */
+import type { PoolEnvironment } from './delivery.js';
 import { HostState } from './host-state.js';
 import type { SiteHost } from './site.js';
 
@@ -12,13 +13,11 @@ const SWEEP_FROM = 64;
 
 export class HostStates {
   private readonly states = new Map<string, HostState>();
-  /** Pools that use it. */
-  private readonly users = new Map<HostState, number>();
-  private readonly reserveShare: number;
+  private readonly environment: PoolEnvironment;
   private sweepAt = SWEEP_FROM;
 
-  constructor(reserveShare: number) {
-    this.reserveShare = reserveShare;
+  constructor(environment: PoolEnvironment) {
+    this.environment = environment;
   }
 
   /** For one more pool; `letGo` ends that. */
@@ -31,15 +30,13 @@ export class HostStates {
       this.states.set(key, state);
     }
     state.site = host;
-    state.slots.setLimit(host.limit, this.reserveShare);
-    this.users.set(state, (this.users.get(state) ?? 0) + 1);
+    state.slots.setLimit(host.limit, this.environment.reserveShare);
+    state.users++;
     return state;
   }
 
   letGo(state: HostState): void {
-    const left = this.users.get(state)! - 1;
-    if (left > 0) this.users.set(state, left);
-    else this.users.delete(state);
+    state.users--;
   }
 
   /** One is known to fail, and is left alone for now. */
@@ -54,7 +51,7 @@ export class HostStates {
 
   private sweep(now: number): void {
     for (const [key, state] of this.states)
-      if (!this.users.has(state) && state.connections === 0 && !state.isSetBack(now)) this.states.delete(key);
+      if (state.users === 0 && state.connections === 0 && !state.isSetBack(now)) this.states.delete(key);
     this.sweepAt = Math.max(SWEEP_FROM, this.states.size * 2);
   }
 }

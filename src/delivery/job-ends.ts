@@ -8,7 +8,7 @@ import type { Verdict } from '../smtp/client-host.js';
 import type { PoolEnvironment } from './delivery.js';
 import type { PlanRefusal } from './transaction-plan.js';
 import type { UpstreamConnection } from './upstream-connection.js';
-import { isTooManyRecipients, outcomeOf, ownOutcome } from './verdicts.js';
+import { isTooManyRecipients, outcomeOf, ownOutcome, takesOverNotices } from './verdicts.js';
 
 /** How often a job may find its kept connection gone before that counts as an attempt. */
 const MAX_REQUEUES = 3;
@@ -30,8 +30,8 @@ export class JobEnds {
         this.environment.scheduler.splitOff(job, rest);
       }
     }
-    const speaksDsn = connection.session.capabilities.dsn;
-    const outcomes = decided.map((verdict) => outcomeOf(verdict, connection.host.name, speaksDsn));
+    const notifies = takesOverNotices(connection.session.capabilities, job.message.envelope.handling.deliverBy);
+    const outcomes = decided.map((verdict) => outcomeOf(verdict, connection.host.name, notifies));
     this.conclude(connection, job, outcomes);
   }
 

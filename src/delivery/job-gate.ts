@@ -38,6 +38,7 @@ export class JobGate {
     for (;;) {
       this.refusal = null;
       this.connection = connection;
+      connection.held = null;
       this.now = now;
       const asks = this.control !== null || connection.plan.egress !== null;
       const job = this.queue.take(urgentOnly, asks ? this.admits : undefined);
@@ -68,7 +69,7 @@ export class JobGate {
     const { control, now } = this;
     const connection = this.connection!;
     // The source has refused already: that concerns every job.
-    if (connection.heldUntil > now) return false;
+    if (connection.held !== null) return false;
     if (control !== null) {
       const limit = this.recipientsFor(job, connection);
       const asked = job.recipients.length > limit ? { ...job, recipients: job.recipients.slice(0, limit) } : job;
@@ -85,7 +86,7 @@ export class JobGate {
   private sourceAdmits(connection: UpstreamConnection, now: number): boolean {
     const wait = connection.plan.egress!.admit(connection.plan.source!, connection.plan.site, now);
     if (wait === null) return true;
-    connection.heldUntil = Math.max(now + 1, wait.until);
+    connection.held = wait;
     return this.refuse(wait);
   }
 

@@ -12,7 +12,7 @@ import type { PeerReply } from '../smtp/reply-parser.js';
 import type { ConnectionOwner } from './connection-plan.js';
 import type { PoolEnvironment } from './delivery.js';
 import type { DestinationPool, WantedHost } from './destination-pool.js';
-import type { EgressSource } from './egress.js';
+import { DialChoice } from './dial-choice.js';
 import { HostLessons, resultOf } from './host-lessons.js';
 import type { HostState, TransactionResult } from './host-state.js';
 import { HostStates } from './host-states.js';
@@ -33,8 +33,7 @@ export class SiteConnections implements ConnectionOwner {
   readonly turns: SiteTurns;
   /** Pools that use it. */
   pools = 0;
-  /** Connections that say goodbye. */
-  private leavers = 0;
+  private readonly choice: DialChoice;
   private readonly lessons: HostLessons;
   private readonly environment: PoolEnvironment;
   private readonly all = new Set<UpstreamConnection>();
@@ -42,8 +41,9 @@ export class SiteConnections implements ConnectionOwner {
   constructor(control: SiteControl, environment: PoolEnvironment) {
     this.control = control;
     this.environment = environment;
+    this.choice = new DialChoice(control);
     this.lessons = new HostLessons(control, environment);
-    this.states = new HostStates(environment.reserveShare);
+    this.states = new HostStates(environment);
     this.turns = new SiteTurns(environment.clock, this.slots);
   }
 
@@ -63,8 +63,11 @@ export class SiteConnections implements ConnectionOwner {
     const others = pool.slots.connections < pool.slots.limit;
     for (let i = idle.length - 1; i >= 0; i--) {
       const connection = idle[i]!;
-      if (connection.plan.key !== key || connection.heldUntil > now) continue;
-      if (connection.pool !== pool && !others) continue;
+      if (connection.plan.key !== key || (connection.pool !== pool && !others)) continue;
+      if (connection.held !== null && connection.held.until > now) {
+        pool.refuse(connection.held);
+        continue;
+      }
       idle.splice(i, 1);
       this.slots.idle--;
       return connection;
@@ -81,35 +84,26 @@ export class SiteConnections implements ConnectionOwner {
 
   /** Begins a connection for a pool; or why it may not be begun now. */
   dial(pool: DestinationPool, state: HostState, wanted: WantedHost, urgent: boolean, now: number): Wait | null {
-    const { environment, control } = this;
-    const { address } = state.target;
-    const host = address === wanted.host.address ? wanted.host : { ...wanted.host, address };
     const { egress } = pool;
-    let source: EgressSource | null = null;
-    if (egress !== null) {
-      const picked = egress.pick(host, control.site, now);
-      if ('until' in picked) return picked;
-      source = picked;
-    }
-    const wait = control.admitConnection(host, source?.name ?? '', now);
-    if (wait !== null) return wait;
+    const start = this.choice.next(wanted.host, state.target.address, egress, now);
+    if ('until' in start) return start;
     this.count(pool, state, 1);
     pool.dials(urgent, 1);
     this.turns.progress++;
-    const clearReason = state.clearBecause(now);
-    const { dial, connection: options, clock, wheel, returnPath } = environment;
+    const { dial, connection: options, clock, wheel, returnPath } = this.environment;
     const { key } = wanted;
-    const { site } = control;
-    const plan = { host, state, key, pool, site, egress, source, returnPath, clearReason, urgent };
+    const { site } = this.control;
+    const clearReason = state.clearBecause(now);
+    const plan = { ...start, state, key, pool, site, egress, returnPath, clearReason, urgent };
     this.all.add(new UpstreamConnection(plan, dial, this, options, clock, wheel));
     return null;
   }
 
   /** A free connection carries a job for a pool. */
   begin(connection: UpstreamConnection, pool: DestinationPool, job: DeliveryJob, now: number): void {
-    if (connection.pool !== pool) this.move(connection, pool);
+    if (connection.pool !== pool) this.move(connection, pool, now);
     const { state } = connection.plan;
-    const urgent = isUrgent(job);
+    const urgent = job.message.lane === 'immediate';
     connection.urgent = urgent;
     connection.turns++;
     this.turns.progress++;
@@ -120,23 +114,24 @@ export class SiteConnections implements ConnectionOwner {
     connection.deliver(job, now);
   }
 
-  /** Closes idle connections, to one host where one is given, until there will be room for another. */
-  makeRoom(state: HostState | null, slots: Slots, urgent: boolean): void {
+  /** Closes connections that rest, to one host where one is given, until there will be room for another. */
+  makeRoom(only: HostState | null, urgent: boolean): void {
+    const slots = only?.slots ?? this.slots;
     if (!urgent && !slots.sparesOne) return;
     let excess = slots.excess(urgent);
-    const idle: UpstreamConnection[] = [];
-    for (const connection of this.all) {
-      if (state !== null && connection.plan.state !== state) continue;
-      if (connection.leaves) excess--;
-      else if (connection.free) idle.push(connection);
-    }
-    for (const connection of idle.slice(0, Math.max(0, excess))) connection.quit();
+    // The one that rests longest first.
+    for (const state of only === null ? this.states : [only])
+      while (excess > 0 && state.idle.length > 0) {
+        excess--;
+        state.idle[0]!.quit();
+      }
   }
 
-  /** Closes what a pool has without a job and does not want any more. */
+  /** Closes what a pool has at rest and does not want any more. */
   retire(pool: DestinationPool): void {
-    for (const connection of [...this.all])
-      if (connection.pool === pool && connection.free && !pool.wantsStill(connection)) connection.quit();
+    for (const { idle } of this.states)
+      for (const connection of [...idle])
+        if (connection.pool === pool && !pool.wantsStill(connection)) connection.quit();
   }
 
   /** Closes what is idle; every other connection when its job is done. */
@@ -205,7 +200,8 @@ export class SiteConnections implements ConnectionOwner {
   }
 
   leaving(connection: UpstreamConnection): void {
-    this.leavers++;
+    this.slots.leaving++;
+    connection.plan.state.slots.leaving++;
     this.unpark(connection);
   }
 
@@ -217,7 +213,10 @@ export class SiteConnections implements ConnectionOwner {
     const { environment } = this;
     const { pool } = connection;
     this.count(pool, connection.plan.state, -1);
-    if (connection.leaves) this.leavers--;
+    if (connection.leaves) {
+      this.slots.leaving--;
+      connection.plan.state.slots.leaving--;
+    }
     this.unpark(connection);
     this.all.delete(connection);
     if (connection.established) this.lessons.closed(connection);
@@ -225,6 +224,7 @@ export class SiteConnections implements ConnectionOwner {
       pool.dials(connection.urgent, -1);
       this.lessons.connectFailed(connection, reply === null ? reason : `${reason}: ${reply.code} ${reply.text}`, fault);
     }
+    this.choice.ended();
     // Not from within the wire's callback: a host that fails at once must not recurse.
     if (pool.wants) setImmediate(() => pool.dispatch());
     else pool.checkEmpty();
@@ -258,15 +258,9 @@ export class SiteConnections implements ConnectionOwner {
     const { pool, plan } = connection;
     const taker = this.turns.firstThat((other) => {
       if (other !== pool && !other.mayUse(connection)) return false;
-      if (other.next(connection, now)) return true;
-      if (other.isRefused) other.settle(now);
-      return false;
+      return other.next(connection, now);
     });
     if (taker !== undefined) {
-      if (taker !== pool) {
-        pool.settle(now);
-        pool.checkEmpty();
-      }
       taker.settle(now);
       return true;
     }
@@ -276,7 +270,9 @@ export class SiteConnections implements ConnectionOwner {
     const urgent = this.turns.urgentInLine > 0;
     const full = !this.slots.hasRoom(urgent) || !plan.state.slots.hasRoom(urgent);
     if (!full || !(urgent || (this.slots.sparesOne && plan.state.slots.sparesOne))) return false;
-    if (pool.wants && connection.turns < QUANTUM && !urgent) return false;
+    // Whoever made it sends at least one message, or two that cannot share would go on closing each other's.
+    const turns = urgent && !pool.wantsUrgently ? 1 : QUANTUM;
+    if (pool.wants && connection.turns < turns) return false;
     connection.quit();
     pool.settle(now);
     return true;
@@ -292,7 +288,7 @@ export class SiteConnections implements ConnectionOwner {
     return (
       session.transactions >= most ||
       now - connection.openedAt >= environment.connectionAge ||
-      this.slots.connections - this.leavers > this.slots.limit ||
+      this.slots.connections - this.slots.leaving > this.slots.limit ||
       !connection.pool.wantsStill(connection)
     );
   }
@@ -321,12 +317,14 @@ export class SiteConnections implements ConnectionOwner {
     this.lessons.ended(connection, result, now);
   }
 
-  private move(connection: UpstreamConnection, pool: DestinationPool): void {
+  private move(connection: UpstreamConnection, pool: DestinationPool, now: number): void {
     connection.pool.slots.connections--;
     const before = connection.pool;
     connection.pool = pool;
     connection.turns = 0;
     pool.slots.connections++;
+    // What it waits for may not have been its own.
+    before.settle(now);
     before.checkEmpty();
   }
 
@@ -337,9 +335,4 @@ export class SiteConnections implements ConnectionOwner {
     state.slots.connections += by;
     pool.slots.connections += by;
   }
-}
-
-/** It may take what is kept for immediate mail. */
-function isUrgent({ message }: DeliveryJob): boolean {
-  return message.attempts === 0 && message.envelope.handling.lane === 'immediate';
 }

@@ -12,6 +12,8 @@ import { Turns } from './turns.js';
 const LOOKS = 8;
 /** How many are asked in a row without one that gets anything: they wait for the same. */
 const FRUITLESS = 64;
+/** How long pools wait that nothing will tell, ms. */
+export const POLL = 1000;
 /** Longest time until a pool that waits for a time asks again, ms: what stood in its way may have gone sooner. */
 const LONGEST_WAIT = 30_000;
 
@@ -66,17 +68,23 @@ export class SiteTurns {
   }
 
   /** Lets those in line try, as long as there is room for more connections, or some rest. */
-  serve(most = FRUITLESS): void {
+  serve(most = LOOKS): void {
     if (this.serving) return;
     this.serving = true;
-    for (let left = Math.min(most, this.turns.inLine); left > 0; left--) {
+    let fruitless = 0;
+    while (fruitless < most && this.turns.inLine > 0) {
       const urgent = this.turns.urgentInLine > 0;
       if (!this.slots.hasRoom(urgent) && !(this.slots.idle > 0 && (urgent || this.slots.sparesOne))) break;
       const before = this.progress;
       this.turns.shift(urgent)?.dispatch();
-      if (this.progress !== before && most === FRUITLESS) left = Math.min(FRUITLESS, this.turns.inLine) + 1;
+      if (this.progress !== before) fruitless = 0;
+      else fruitless++;
     }
     this.serving = false;
+    // While there is a connection, it will come to the others when that is free or gone.
+    if (this.slots.connections > 0 || this.turns.inLine === 0) return;
+    if (this.slots.hasRoom(false)) setImmediate(() => this.serve());
+    else this.waitForRoom();
   }
 
   /** No more turns. */
@@ -84,6 +92,14 @@ export class SiteTurns {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     this.timerAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** No connection is allowed at all: nobody will tell when that changes. */
+  private waitForRoom(): void {
+    const now = this.clock.now();
+    for (const urgent of [true, false])
+      for (let pool = this.turns.shift(urgent); pool !== undefined; pool = this.turns.shift(urgent))
+        this.at(pool, now + POLL, now);
   }
 
   private firstIn(urgent: boolean, takes: (pool: DestinationPool) => boolean): DestinationPool | undefined {
@@ -95,8 +111,7 @@ export class SiteTurns {
       if (takes(pool)) found = pool;
       else passed.push(pool);
     }
-    for (const pool of passed.reverse())
-      if (pool.wakeAt === Number.POSITIVE_INFINITY) this.turns.lineFirst(pool, urgent);
+    for (const pool of passed.reverse()) if (!pool.isRefused) this.turns.lineFirst(pool, urgent);
     return found;
   }
 

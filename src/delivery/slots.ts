@@ -9,16 +9,19 @@ export class Slots {
   /** Of these carrying an immediate job, and any other job. */
   urgent = 0;
   other = 0;
-  /** Resting. Counted for a site only. */
+  /** Of these resting (counted for a site only), and saying goodbye (not for a destination). */
   idle = 0;
+  leaving = 0;
   limit = Number.POSITIVE_INFINITY;
   /** Of the limit, for immediate jobs. */
-  private reserve = 0;
+  reserve = 0;
+  private share = 0;
 
   /** `share`: of the limit that is for immediate jobs. */
   setLimit(limit: number, share: number): void {
-    if (limit === this.limit) return;
+    if (limit === this.limit && share === this.share) return;
     this.limit = limit;
+    this.share = share;
     this.reserve = reserveOf(limit, share);
   }
 
@@ -28,10 +31,11 @@ export class Slots {
     return urgent || this.connections - this.urgent < this.limit - this.reserve;
   }
 
-  /** How many have to go before there is room. */
+  /** How many more have to go before there is room. */
   excess(urgent: boolean): number {
-    const all = this.connections - this.limit + 1;
-    return urgent ? all : Math.max(all, this.connections - this.urgent - (this.limit - this.reserve) + 1);
+    const staying = this.connections - this.leaving;
+    const all = staying - this.limit + 1;
+    return urgent ? all : Math.max(all, staying - this.urgent - (this.limit - this.reserve) + 1);
   }
 
   /** A free connection may be given a job that is not immediate. */

@@ -8,9 +8,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { SluiceError } from '../core/errors.js';
-import type { Envelope } from '../message/envelope.js';
+import type { Envelope, Handling, Recipient } from '../message/envelope.js';
 import type { Selector, Suspension, SuspensionCheck } from '../queue/suspensions.js';
-import { asciiDomain } from '../smtp/address.js';
+import { domainOf } from '../smtp/address.js';
 import { parseDestination } from './destination.js';
 
 /** Mail that goes to `to` (a target as routes have it) instead of where its route says. */
@@ -105,13 +105,18 @@ export class StandingOrders implements SuspensionCheck {
 
   match(envelope: Envelope, recipient: number, destination: string): Suspension | undefined {
     if (this.suspended.size === 0) return undefined;
-    return this.suspended.match(envelope, recipient, destination, this.options.clock.wall());
+    const { address } = envelope.recipients[recipient]!;
+    return this.suspended.match(envelope.handling, address, destination, this.options.clock.wall());
   }
 
   /** Where mail of the destination that its route gave goes instead, undefined: there. */
-  rerouteOf(envelope: Envelope, recipient: number, destination: string): Reroute | undefined {
+  rerouteOf(
+    { handling }: Pick<Envelope, 'handling'>,
+    { address }: Recipient,
+    destination: string,
+  ): Reroute | undefined {
     if (this.rerouted.size === 0) return undefined;
-    return this.rerouted.match(envelope, recipient, destination, this.options.clock.wall());
+    return this.rerouted.match(handling, address, destination, this.options.clock.wall());
   }
 
   private orderOf<O extends Suspension>(selector: Selector, terms: OrderTerms, list: OrderList<O>): Suspension {
@@ -132,13 +137,16 @@ export class StandingOrders implements SuspensionCheck {
   }
 }
 
-/** A message that a selector speaks of. `destination`: the key. */
-export function selects(selector: Selector, envelope: Envelope, recipient: number, destination: string): boolean {
+/** What a message is known by. */
+type Marks = Pick<Handling, 'tenant' | 'tags'>;
+
+/** A selector speaks of a message's recipient. `destination`: the key. */
+export function selects(selector: Selector, handling: Marks, address: string, destination: string): boolean {
   const { domain, tenant, pool, campaign } = selector;
-  if (tenant !== '' && tenant !== envelope.handling.tenant) return false;
-  if (campaign !== '' && !envelope.handling.tags.includes(campaign)) return false;
+  if (tenant !== '' && tenant !== handling.tenant) return false;
+  if (campaign !== '' && !handling.tags.includes(campaign)) return false;
   if (domain !== '') {
-    const given = recipientDomain(envelope, recipient);
+    const given = domainOf(address);
     if (domain.startsWith('.') ? !given.endsWith(domain) : given !== domain) return false;
   }
   if (pool === '') return true;
@@ -180,21 +188,15 @@ class OrderList<O extends Suspension> {
     return this.all();
   }
 
-  match(envelope: Envelope, recipient: number, destination: string, now: number): O | undefined {
-    const fits = (order: O): boolean =>
-      !isOver(order, now) && selects(order.selector, envelope, recipient, destination);
-    const named = this.byDomain.size === 0 ? undefined : this.byDomain.get(recipientDomain(envelope, recipient));
+  match(handling: Marks, address: string, destination: string, now: number): O | undefined {
+    const fits = (order: O): boolean => !isOver(order, now) && selects(order.selector, handling, address, destination);
+    const named = this.byDomain.size === 0 ? undefined : this.byDomain.get(domainOf(address));
     return named?.find(fits) ?? this.others.find(fits);
   }
 
   private all(): O[] {
     return [...[...this.byDomain.values()].flat(), ...this.others];
   }
-}
-
-function recipientDomain(envelope: Envelope, recipient: number): string {
-  const { address } = envelope.recipients[recipient]!;
-  return asciiDomain(address.slice(address.lastIndexOf('@') + 1));
 }
 
 function isOver({ until }: Suspension, now: number): boolean {

@@ -81,7 +81,12 @@ export function planTransaction(
   if (envelope.requireTls) mail += ' REQUIRETLS';
   if (capabilities.mtPriority && envelope.priority !== 0) mail += ` MT-PRIORITY=${envelope.priority}`;
   mail += time;
-  const rcpts = recipients.map((index, i) => rcptCommand(envelope.recipients[index]!, addresses[i]!, capabilities));
+  // With a reverse-path of our own (VERP) the address goes along, so that what comes back names it; RFC 3461 section
+  // 5.2.1 lets a relay add it.
+  const named = sender !== envelope.sender;
+  const rcpts = recipients.map((index, i) =>
+    rcptCommand(envelope.recipients[index]!, addresses[i]!, capabilities, named),
+  );
   const unstuffed = content.form === 'wire' ? content.size - content.dotLines : content.size;
   return { kind: 'plan', plan: { mail, rcpts, utf8, transfer: binary ? 'bdat' : 'data', size: unstuffed } };
 }
@@ -119,7 +124,7 @@ function deliveryAddress(address: string, smtpUtf8: boolean): string {
   return domain === '' ? address : `${address.slice(0, at)}@${domain}`;
 }
 
-function rcptCommand(recipient: Recipient, address: string, capabilities: Capabilities): string {
+function rcptCommand(recipient: Recipient, address: string, capabilities: Capabilities, named: boolean): string {
   let command = `RCPT TO:<${address}>`;
   if (!capabilities.dsn) return command;
   const { notify, originalRecipient } = recipient;
@@ -132,7 +137,13 @@ function rcptCommand(recipient: Recipient, address: string, capabilities: Capabi
     command += ` NOTIFY=${words.join(',')}`;
   }
   if (originalRecipient !== '') command += ` ORCPT=${originalRecipient}`;
+  else if (named && !NON_ASCII.test(recipient.address)) command += ` ORCPT=rfc822;${xtext(recipient.address)}`;
   return command;
+}
+
+/** RFC 3461 section 4. */
+function xtext(text: string): string {
+  return text.replace(/[^!-~]|[+=]/g, (c) => `+${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
 function refused(enhanced: string, reason: string): PlanStep {

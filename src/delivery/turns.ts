@@ -26,19 +26,20 @@ interface Entry<W> {
 }
 
 export class Turns<W extends Waiter> {
-  private readonly urgent = new Deque<W>();
-  private readonly others = new Deque<W>();
+  /** Made when the first pool has to wait: most sites have one pool, which never does. */
+  private urgent: Deque<W> | null = null;
+  private others: Deque<W> | null = null;
   /** A binary heap by time, then number. */
   private readonly heap: Entry<W>[] = [];
   private numbers = 0;
 
   /** How many are in line for a connection. */
   get inLine(): number {
-    return this.urgent.length + this.others.length;
+    return this.urgentInLine + (this.others?.length ?? 0);
   }
 
   get urgentInLine(): number {
-    return this.urgent.length;
+    return this.urgent?.length ?? 0;
   }
 
   /** When the next one asks again, Infinity for never. */
@@ -51,10 +52,12 @@ export class Turns<W extends Waiter> {
   line(waiter: W): void {
     if (waiter.wantsUrgently && !waiter.inUrgentLine) {
       waiter.inUrgentLine = true;
+      this.urgent ??= new Deque();
       this.urgent.push(waiter);
     }
     if (waiter.inLine) return;
     waiter.inLine = true;
+    this.others ??= new Deque();
     this.others.push(waiter);
   }
 
@@ -63,17 +66,17 @@ export class Turns<W extends Waiter> {
     if (urgent ? waiter.inUrgentLine : waiter.inLine) return;
     if (urgent) {
       waiter.inUrgentLine = true;
-      this.urgent.unshift(waiter);
+      this.urgent!.unshift(waiter);
     } else {
       waiter.inLine = true;
-      this.others.unshift(waiter);
+      this.others!.unshift(waiter);
     }
   }
 
   /** The first that still wants something, out of the line. */
   shift(urgent: boolean): W | undefined {
     for (;;) {
-      const waiter = (urgent ? this.urgent : this.others).shift();
+      const waiter = (urgent ? this.urgent : this.others)?.shift();
       if (waiter === undefined) return undefined;
       if (urgent) waiter.inUrgentLine = false;
       else waiter.inLine = false;

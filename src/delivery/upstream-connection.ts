@@ -9,6 +9,7 @@ import type { DeadlineWheel } from '../core/deadline-wheel.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import type { ContentFacts } from '../message/envelope.js';
 import type { DeliveryJob } from '../queue/queued-message.js';
+import type { Wait } from '../queue/wait.js';
 import type { ClientHost, SessionFault, SessionSecurity, TransactionPlan, Verdict } from '../smtp/client-host.js';
 import { ClientSession } from '../smtp/client-session.js';
 import type { PeerReply } from '../smtp/reply-parser.js';
@@ -16,7 +17,7 @@ import type { StoredContent } from '../spool/spool.js';
 import type { ConnectionOptions, ConnectionOwner, ConnectionPlan } from './connection-plan.js';
 import { isReady, transferContent } from './content-transfer.js';
 import type { DestinationPool } from './destination-pool.js';
-import type { DialFrom, EgressSource } from './egress.js';
+import { dialFrom } from './egress.js';
 import { prepareTransaction } from './prepare-transaction.js';
 import type { HopSecurity } from './require-tls.js';
 import type { SiteHost } from './site.js';
@@ -41,8 +42,8 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   urgent: boolean;
   /** Transactions since its pool has it. */
   turns = 0;
-  /** Its source carries nothing before this, engine clock ms. */
-  heldUntil = Number.NEGATIVE_INFINITY;
+  /** Why its source carries nothing now. */
+  held: Wait | null = null;
   /** It says goodbye. */
   leaves = false;
   job: DeliveryJob | null = null;
@@ -82,7 +83,7 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     const tls = plan.clearReason === '' ? host.tls : ({ ...host.tls, mode: 'none' } as const);
     const named = source === null || source.helo === '' ? options : { ...options, hostname: source.helo };
     this.session = new ClientSession(this, named, now, securityOf(host, tls));
-    this.wire = dial(host.address, host.port, tls, this, source === null ? undefined : fromOf(source, host.address));
+    this.wire = dial(host.address, host.port, tls, this, source === null ? undefined : dialFrom(source, host.address));
     wheel.add(this);
   }
 
@@ -171,9 +172,10 @@ export class UpstreamConnection implements ClientHost, WireEvents {
     this.over(failure.reason, null, { kind: 'tls', enhanced: '4.7.5' });
   }
 
-  lost(reason: string): void {
+  lost(reason: string, atSource = false): void {
     const waiting = this.connecting ? 'connecting' : `waiting for ${this.session.waitingFor}`;
-    this.over(reason === '' ? `the host closed the connection while ${waiting}` : `${reason} while ${waiting}`, null);
+    const words = reason === '' ? `the host closed the connection while ${waiting}` : `${reason} while ${waiting}`;
+    this.over(words, null, atSource ? SOURCE_FAILED : undefined);
   }
 
   // ClientHost
@@ -317,11 +319,9 @@ export class UpstreamConnection implements ClientHost, WireEvents {
   }
 }
 
+/** RFC 3463: X.4.4, unable to route. */
+const SOURCE_FAILED: SessionFault = { kind: 'source', enhanced: '4.4.4' };
 const NO_HANDSHAKE: TlsFailure = { kind: 'validation-failure', reason: 'no TLS handshake in time' };
-
-function fromOf(source: EgressSource, target: string): DialFrom {
-  return { address: target.includes(':') ? source.address6 : source.address4, proxy: source.proxy };
-}
 
 /** How a session with a host is opened under a policy. */
 export function securityOf(host: SiteHost, { mode, implicit }: TlsPolicy): SessionSecurity {

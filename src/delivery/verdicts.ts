@@ -1,13 +1,23 @@
 /**
  * From the next hop's verdicts to outcomes (RFC 5321 section 4.2.1: 4yz may succeed later, 5yz will not).
  */
+import type { DeliverBy } from '../message/envelope.js';
 import type { Outcome } from '../queue/outcome.js';
+import type { Capabilities } from '../smtp/capabilities.js';
 import type { Verdict } from '../smtp/client-host.js';
 import { enhancedCode } from '../smtp/reply-parser.js';
 import { throttlingOf } from './throttling.js';
 
-/** The outcome a verdict stands for. `speaksDsn`: the host took over the duty to notify. */
-export function outcomeOf(verdict: Verdict, host: string, speaksDsn: boolean): Outcome {
+/**
+ * The host takes over the duty to notify (RFC 3461 section 5.2), and that to keep to the time for delivery where there is
+ * one and the sender did not want to hear of each hop (RFC 2852 section 4.1).
+ */
+export function takesOverNotices(host: Capabilities, deliverBy: DeliverBy | null): boolean {
+  return host.dsn && (deliverBy === null || (host.deliverBy && !deliverBy.trace));
+}
+
+/** The outcome a verdict stands for. `notifies`: see takesOverNotices. */
+export function outcomeOf(verdict: Verdict, host: string, notifies: boolean): Outcome {
   const { reply, stage } = verdict;
   const accepted = stage === 'content' && reply.code >= 200 && reply.code < 300;
   // Some providers say with a 5yz that a day's quota is used up: nothing is wrong with the mail.
@@ -17,7 +27,7 @@ export function outcomeOf(verdict: Verdict, host: string, speaksDsn: boolean): O
     reply: `${reply.code} ${reply.text}`,
     enhanced: tooMuch ? enhancedCode(reply).replace(/^5/, '4') : enhancedCode(reply),
     host,
-    relayed: accepted && !speaksDsn,
+    relayed: accepted && !notifies,
   };
 }
 

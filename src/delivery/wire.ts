@@ -31,8 +31,11 @@ export interface WireEvents {
   secured(state: TlsState): void;
   /** TLS did not come to stand; the connection is gone, `lost` does not follow. */
   tlsFailed(failure: TlsFailure): void;
-  /** `reason`: why, in words, '' when the peer simply closed. */
-  lost(reason: string): void;
+  /**
+   * `reason`: why, in words, '' when the peer simply closed. `atSource`: the egress source or its proxy failed; it says
+   * nothing of the host.
+   */
+  lost(reason: string, atSource?: boolean): void;
 }
 
 /** Opens a connection, from an egress source where one is given; never throws, failures come as `lost`. */

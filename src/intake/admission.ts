@@ -12,7 +12,7 @@ export interface AdmissionOptions {
   /** Bytes of mail that the spool has room for. */
   room(): number;
   readonly segments: SegmentPool;
-  /** Domains taken from anyone, lower-case A-labels. */
+  /** Domains taken from anyone, lower-case A-labels; `.example.org`: all below it. */
   readonly relayDomains: ReadonlySet<string>;
 }
 
@@ -24,10 +24,19 @@ export class Admission {
   closed: Reply | null = null;
   private readonly options: AdmissionOptions;
   private readonly segmentReserve: number;
+  private relayDomains!: ReadonlySet<string>;
+  private relayBelow!: readonly string[];
 
   constructor(options: AdmissionOptions) {
     this.options = options;
     this.segmentReserve = Math.ceil(options.segments.count * SEGMENT_RESERVE);
+    this.setRelayDomains(options.relayDomains);
+  }
+
+  /** Takes other domains from anyone from now on. */
+  setRelayDomains(domains: ReadonlySet<string>): void {
+    this.relayDomains = domains;
+    this.relayBelow = [...domains].filter((domain) => domain.startsWith('.'));
   }
 
   /** null: a transaction may begin. `declaredSize` in bytes, 0 when not declared. */
@@ -42,9 +51,9 @@ export class Admission {
 
   /** null: the recipient is taken. `relays`: the client may relay; `domain`: lower-case A-labels, '' for bare postmaster. */
   admitRecipient(relays: boolean, domain: string): Reply | null {
-    if (relays || this.options.relayDomains.has(domain)) return null;
+    if (relays || this.relayDomains.has(domain) || this.relayBelow.some((above) => domain.endsWith(above))) return null;
     // RFC 5321 section 4.5.1: a host that takes mail for any domain takes it for its postmaster.
-    if (domain === '' && this.options.relayDomains.size > 0) return null;
+    if (domain === '' && this.relayDomains.size > 0) return null;
     return replies.relayDenied;
   }
 }

@@ -29,6 +29,7 @@ export interface HandlingFacts {
   readonly fields: CapturedFields;
 }
 
+/** Of an account, or as a rule has it. */
 export interface AccountTraits {
   readonly lane: Lane | null;
   readonly tags: readonly string[];
@@ -44,8 +45,8 @@ export interface HandlingRules {
   readonly keepsListener: boolean;
   /** null: there is nothing to be said of this account. `name` is not ''. */
   account(name: string): AccountTraits | null;
-  /** What a rule says; null: there are no such rules. */
-  readonly laneOf: ((facts: HandlingFacts) => Lane | null) | null;
+  /** What rules say; null: there are no such rules. */
+  readonly traitsOf: ((facts: HandlingFacts) => AccountTraits | null) | null;
   /** A header field of a submission says nothing that can be followed. */
   ignored(clientAddress: string, field: string, value: string): void;
 }
@@ -80,14 +81,16 @@ export class MessageHandling {
     const { account, priority, holdFor, deliverBy } = transaction;
     const traits = account === '' ? null : rules.account(account);
     const said = fields !== undefined || traits !== null || priority !== 0 || holdFor !== 0 || deliverBy !== null;
-    if (!said && rules.tenants.all.length === 0 && rules.laneOf === null) return this.plainOf(client.listener);
+    if (!said && rules.tenants.all.length === 0 && rules.traitsOf === null) return this.plainOf(client.listener);
     const wishes = client.relays && fields !== undefined ? this.wishesOf(client, fields) : NO_WISHES;
     const kept = fields === undefined ? NO_FIELDS : withoutWishes(fields);
     const tenant = this.tenantOf(client, transaction, wishes);
-    const tags = joined(joined(traits?.tags ?? NO_TAGS, tenant.tags), wishes.tags);
+    const own = joined(joined(traits?.tags ?? NO_TAGS, tenant.tags), wishes.tags);
+    const ruled = this.ruleTraits(client, transaction, tenant.name, own, kept);
+    const tags = ruled === null ? own : joined(own, ruled.tags);
     const lane =
       wishes.lane ??
-      this.ruleLane(client, transaction, tenant.name, tags, kept) ??
+      ruled?.lane ??
       this.laneOfPriority(priority, client.relays) ??
       traits?.lane ??
       rules.listenerLanes.get(client.listener) ??
@@ -131,17 +134,17 @@ export class MessageHandling {
     return found ?? NO_TENANT;
   }
 
-  private ruleLane(
+  private ruleTraits(
     client: HandlingClient,
     { sender, recipients, account }: Transaction,
     tenant: string,
     tags: readonly string[],
     fields: CapturedFields,
-  ): Lane | null {
-    const { laneOf } = this.rules;
-    if (laneOf === null) return null;
+  ): AccountTraits | null {
+    const { traitsOf } = this.rules;
+    if (traitsOf === null) return null;
     const { address: clientAddress, relays, listener } = client;
-    return laneOf({ sender, recipients, account, tenant, tags, listener, clientAddress, relays, fields });
+    return traitsOf({ sender, recipients, account, tenant, tags, listener, clientAddress, relays, fields });
   }
 
   private laneOfPriority(priority: number, relays: boolean): Lane | null {

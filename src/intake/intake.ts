@@ -12,6 +12,7 @@ import { messageOf, SluiceError } from '../core/errors.js';
 import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
 import type { BodyBuffer } from '../memory/body-buffer.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
+import { withOriginalDestination } from '../message/original-destination.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { NewMessage, Spool, StoredContent } from '../spool/spool.js';
@@ -25,6 +26,8 @@ export interface Submitter {
   readonly relays: boolean;
   /** Name of the listener it came by, '' for mail of our own. */
   readonly listener: string;
+  /** Host and port it was going to before a firewall sent it here; none or '' : it was meant for us. */
+  readonly originalDestination?: string;
   finish(reply: Reply): void;
 }
 
@@ -260,7 +263,10 @@ export class Intake {
       // Of the two wishes the stricter counts (RFC 8689 section 4.1).
       ...(prepared.tlsOptional === true && !transaction.requireTls ? { tlsOptional: true } : {}),
       account: transaction.account,
-      handling: handling.of(submitter, transaction, prepared.fields, now),
+      handling: withOriginalDestination(
+        handling.of(submitter, transaction, prepared.fields, now),
+        submitter.originalDestination ?? '',
+      ),
       receivedAt: now,
       origin: request.origin,
       content: { ...transaction.content, size: prepared.header.length + body.length - prepared.resumeAt },

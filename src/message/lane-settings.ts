@@ -20,9 +20,9 @@ export interface LaneSettings {
 /** Without the table. */
 export const DEFAULT_LANES: LaneSettings = {
   default: 'bulk',
-  immediate: 8,
-  bulk: 4,
-  deferred: 1,
+  immediate: 100,
+  bulk: 20,
+  deferred: 4,
   reserve: 0.1,
   immediatePriority: 1,
   bulkPriority: -1,

@@ -8,6 +8,7 @@
  */
 import { closeSync } from 'node:fs';
 import net from 'node:net';
+import { plainAddress } from './address-set.js';
 import { readBuffer } from './read-buffer.js';
 
 /** Gets the bytes read, `chunk[0, length)`, valid during the call only; false stops reading until `resume()`. */
@@ -20,6 +21,8 @@ export interface Accepted {
   readonly port: number;
   /** File descriptor, -1 when it is not known. */
   readonly descriptor: number;
+  /** Its local end, IPv4-mapped IPv6 as IPv4; address '' when it is gone already. */
+  local(): { readonly address: string; readonly port: number };
   /** Begins to read. */
   open(take: Take): net.Socket;
   /** Closes it without a word; what has a duplicate of the descriptor goes on. */
@@ -31,6 +34,11 @@ export function descriptorOf(socket: net.Socket): number {
   return (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }
 
+/** The file descriptor of a listening server, -1 when it is not known. */
+export function descriptorOfServer(server: net.Server): number {
+  return (server as { _handle?: ServerHandle | null })._handle?.fd ?? -1;
+}
+
 interface PeerName {
   address?: string;
   port?: number;
@@ -39,6 +47,7 @@ interface PeerName {
 /** What is used of Node's own object under a connection. */
 interface ConnectionHandle {
   getpeername(out: PeerName): number;
+  getsockname(out: PeerName): number;
   setNoDelay(on: boolean): number;
   close(): void;
   readonly fd?: number;
@@ -46,6 +55,7 @@ interface ConnectionHandle {
 
 /** What is used of Node's own object under a listening server. */
 interface ServerHandle {
+  readonly fd?: number;
   onconnection?: (status: number, connection?: ConnectionHandle) => void;
 }
 
@@ -84,6 +94,11 @@ function ofHandle(handle: ConnectionHandle): Accepted {
     address: peer.address ?? '',
     port: peer.port ?? 0,
     descriptor: handle.fd ?? -1,
+    local() {
+      const end: PeerName = {};
+      handle.getsockname(end);
+      return { address: plainAddress(end.address ?? ''), port: end.port ?? 0 };
+    },
     discard: () => handle.close(),
     open(take) {
       const onread = { buffer: readBuffer, callback: (length: number) => take(readBuffer, length) };
@@ -98,6 +113,7 @@ function ofSocket(socket: net.Socket): Accepted {
     address: socket.remoteAddress ?? '',
     port: socket.remotePort ?? 0,
     descriptor: descriptorOf(socket),
+    local: () => ({ address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }),
     discard: () => void socket.destroy(),
     open(take) {
       socket.on('data', (chunk: Buffer) => {

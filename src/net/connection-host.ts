@@ -54,6 +54,8 @@ export interface ConnectionOrigin {
   readonly port: number;
   /** Its network may relay anywhere. */
   readonly relays: boolean;
+  /** Host and port it was going to before a firewall sent it here; none: it was meant for us. */
+  readonly originalDestination?: string;
   /** Counts of the session on another thread that this one goes on for. */
   readonly carried?: CarriedCounts;
 }

@@ -3,12 +3,14 @@
  *
  * The main thread accepts and runs sessions that are in the clear. TLS, from the first byte or behind STARTTLS, goes to
  * a session thread where there are any, else it stays here. Connections are counted by client address, also those on
- * threads; behind a balancer the client is whom its PROXY header names.
+ * threads; behind a balancer the client is whom its PROXY header names. Connections that a firewall redirected keep
+ * where they were going, as the destination of their mail.
  */
 import type net from 'node:net';
 import type { ListenerSessions, ReplyName, SessionConfig } from '../../workers/session-contract.js';
 import type { Clock } from '../core/clock.js';
 import type { DeadlineWheel } from '../core/deadline-wheel.js';
+import { SluiceError } from '../core/errors.js';
 import { type Reply, replies } from '../smtp/replies.js';
 import type { BodySink } from '../smtp/server-host.js';
 import { plainAddress } from './address-set.js';
@@ -16,6 +18,7 @@ import { type Accepted, descriptorOf, type Take } from './adopt-socket.js';
 import type { ConnectionCount } from './connection-count.js';
 import type { ConnectionEnvironment, ConnectionHost } from './connection-host.js';
 import { type ListenAt, Listener } from './listener.js';
+import { OriginalDestinations, type SocketOptions, type Transparent } from './original-destination.js';
 import { awaitProxyHeader } from './proxied-connection.js';
 import { ServerConnection } from './server-connection.js';
 import type { MailClient, SessionThreads, SessionThreadsHost } from './session-threads.js';
@@ -30,6 +33,8 @@ export interface FrontListener {
   readonly implicitTls: boolean;
   /** Version of the PROXY header that every connection begins with. */
   readonly proxy: 'none' | 'v1' | 'v2';
+  /** A firewall sends connections here that were going elsewhere. Not with a PROXY header. */
+  readonly transparent?: Transparent;
 }
 
 /** What sessions ask, wherever they run. */
@@ -38,6 +43,8 @@ export interface FrontHost extends SessionThreadsHost {
   openBody(): BodySink | null;
   /** A connection to a listener for balancers was not taken. */
   proxyRefused(address: string, reason: string): void;
+  /** A connection to a transparent listener was not taken. */
+  transparentRefused(address: string, reason: string): void;
 }
 
 export interface FrontOptions {
@@ -48,6 +55,8 @@ export interface FrontOptions {
   readonly config: SessionConfig;
   readonly threads: SessionThreads | null;
   readonly host: FrontHost;
+  /** For transparent listeners; needed where there are any. */
+  readonly socketOptions?: SocketOptions;
   /** Longest wait for a PROXY header, ms. */
   readonly proxyTimeout: number;
   mayRelay(address: string): boolean;
@@ -61,6 +70,8 @@ interface Arrival {
   readonly port: number;
   readonly descriptor: number;
   readonly early: Uint8Array | null;
+  /** Host and port it was going to, '' where it was meant for us. */
+  readonly originalDestination: string;
   open(take: Take): net.Socket;
   discard(): void;
 }
@@ -70,16 +81,34 @@ export class Front {
   private readonly listeners: Listener[] = [];
   private readonly connections = new Set<ServerConnection>();
   private environments: readonly ConnectionEnvironment[] = [];
+  private readonly destinations: OriginalDestinations | null;
 
   constructor(options: FrontOptions) {
     this.options = options;
+    const { socketOptions, clock } = options;
+    this.destinations =
+      socketOptions === undefined
+        ? null
+        : new OriginalDestinations(
+            socketOptions,
+            () => clock.now(),
+            () => this.ports,
+          );
     this.adopt(options.config);
   }
 
   /** Begins to listen; resolves when every listener is bound. @throws SluiceError `cannot-listen`. */
   async listen(): Promise<void> {
-    for (const [index, { at }] of this.options.listeners.entries())
-      this.listeners.push(await Listener.open(at, (accepted) => this.arrived(index, accepted)));
+    for (const [index, { at, transparent }] of this.options.listeners.entries()) {
+      const listener = await Listener.open(at, (accepted) => this.arrived(index, accepted));
+      this.listeners.push(listener);
+      if (transparent === 'tproxy' && this.options.socketOptions?.makeTransparent(listener.descriptor) !== true)
+        throw new SluiceError(
+          'cannot-listen',
+          `cannot listen on ${listener.address} with transparent=tproxy: it needs CAP_NET_ADMIN`,
+          { temporary: false },
+        );
+    }
   }
 
   get addresses(): string[] {
@@ -182,10 +211,23 @@ export class Front {
       accepted.discard();
       return;
     }
+    const destination = this.destinationOf(listeners[listener]!, accepted);
+    if (typeof destination !== 'string') {
+      host.transparentRefused(client, destination.reason);
+      accepted.discard();
+      return;
+    }
     const refusal = count.enter(client, proxy === 'none' ? this.nameOf(listener) : '', this.options.clock.now());
     if (refusal !== null) this.refuse(listener, accepted, refusal);
-    else if (proxy === 'none') this.begin(listener, { ...accepted, address: client, early: null });
+    else if (proxy === 'none')
+      this.begin(listener, { ...accepted, address: client, early: null, originalDestination: destination });
     else this.arrivedByProxy(listener, proxy, accepted, client);
+  }
+
+  /** '' where the listener is the destination. */
+  private destinationOf({ transparent = 'none' }: FrontListener, accepted: Accepted): string | { reason: string } {
+    if (transparent === 'none') return '';
+    return this.destinations?.find(transparent, accepted) ?? { reason: 'its original destination cannot be asked for' };
   }
 
   private arrivedByProxy(listener: number, version: 'v1' | 'v2', accepted: Accepted, balancer: string): void {
@@ -203,6 +245,7 @@ export class Front {
         port: client?.port ?? accepted.port,
         descriptor: descriptorOf(socket),
         early,
+        originalDestination: '',
         // Under TLS it is the socket on top that reads.
         open: (take) => read(take, !listeners[listener]!.implicitTls),
         discard: () => void socket.destroy(),
@@ -230,45 +273,34 @@ export class Front {
   /** A counted connection gets its session. */
   private begin(listener: number, arrival: Arrival): void {
     const { listeners, threads, mayRelay } = this.options;
-    const { address, port, descriptor, early } = arrival;
+    const { address, port, descriptor, early, originalDestination } = arrival;
     const { implicitTls, sessions } = listeners[listener]!;
     const relays = mayRelay(address);
     if (
       implicitTls &&
-      threads?.take({
-        descriptor,
-        address,
-        port,
-        relays,
-        sessions,
-        beginning: 'implicit-tls',
-        carried: null,
-        early,
-      }) === true
+      threads?.take(
+        { descriptor, address, port, relays, sessions, beginning: 'implicit-tls', carried: null, early },
+        originalDestination,
+      ) === true
     ) {
       arrival.discard();
       return;
     }
     const beginning = implicitTls ? 'implicit-tls' : 'clear';
-    const origin = { address, port, relays };
+    const origin = { address, port, relays, originalDestination };
     this.connections.add(
       new ServerConnection(beginning, (take) => arrival.open(take), origin, this.environments[sessions]!, early),
     );
   }
 
   private handOver(threads: SessionThreads, sessions: number, connection: ServerConnection, socket: net.Socket) {
-    const { address, port, relays } = connection.origin;
+    const { address, port, relays, originalDestination } = connection.origin;
     const descriptor = descriptorOf(socket);
-    const taken = threads.take({
-      descriptor,
-      address,
-      port,
-      relays,
-      sessions,
-      beginning: 'behind-starttls',
-      carried: connection.carried,
-      early: null,
-    });
+    const { carried } = connection;
+    const taken = threads.take(
+      { descriptor, address, port, relays, sessions, beginning: 'behind-starttls', carried, early: null },
+      originalDestination,
+    );
     if (taken) this.connections.delete(connection);
     return taken;
   }

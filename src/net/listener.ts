@@ -3,7 +3,7 @@
  */
 import net from 'node:net';
 import { SluiceError } from '../core/errors.js';
-import { type Accepted, acceptFrom } from './adopt-socket.js';
+import { type Accepted, acceptFrom, descriptorOfServer } from './adopt-socket.js';
 
 /** Connections waiting to be accepted; the kernel cuts it to net.core.somaxconn. */
 const BACKLOG = 4096;
@@ -50,6 +50,11 @@ export class Listener {
 
   get port(): number {
     return (this.server.address() as net.AddressInfo).port;
+  }
+
+  /** File descriptor, -1 when it is not known. */
+  get descriptor(): number {
+    return descriptorOfServer(this.server);
   }
 
   /** Accepts no more; connections made go on. */

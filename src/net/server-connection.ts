@@ -85,6 +85,10 @@ export class ServerConnection implements ServerHost, Deadlined {
     return this.environment.listener;
   }
 
+  get originalDestination(): string {
+    return this.origin.originalDestination ?? '';
+  }
+
   /** Reverse-path of its open transaction, '' when there is none. */
   get sender(): string {
     return this.session?.sender ?? '';

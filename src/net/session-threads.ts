@@ -31,6 +31,8 @@ export interface RemoteSubmitter {
   readonly port: number;
   readonly relays: boolean;
   readonly listener: string;
+  /** Host and port it was going to before a firewall sent it here, '' : it was meant for us. */
+  readonly originalDestination: string;
   finish(reply: Reply): void;
 }
 
@@ -88,6 +90,7 @@ interface Held {
   readonly address: string;
   readonly port: number;
   readonly listener: string;
+  readonly originalDestination: string;
   /** To be closed when the thread ends before it took it; -1 once it did. */
   descriptor: number;
 }
@@ -118,14 +121,14 @@ export class SessionThreads {
   }
 
   /** False: no thread can take it now. Its descriptor is duplicated; the caller closes its own. */
-  take(handover: Handover): boolean {
+  take(handover: Handover, originalDestination = ''): boolean {
     let best: SessionThread | null = null;
     for (const thread of this.threads)
       if (thread.running && (best === null || thread.connections < best.connections)) best = thread;
     if (best === null) return false;
     const descriptor = this.options.duplicator.duplicate(handover.descriptor);
     if (descriptor < 0) return false;
-    best.take({ ...handover, id: this.nextId++, descriptor });
+    best.take({ ...handover, id: this.nextId++, descriptor }, originalDestination);
     return true;
   }
 
@@ -198,10 +201,10 @@ class SessionThread {
     return this.held.size;
   }
 
-  take(connection: HandedConnection): void {
+  take(connection: HandedConnection, originalDestination: string): void {
     const { id, address, port, descriptor, sessions } = connection;
     const listener = this.currentConfig().listeners[sessions]!.name;
-    this.held.set(id, { address, port, listener, descriptor });
+    this.held.set(id, { address, port, listener, originalDestination, descriptor });
     this.say({ kind: 'connection', connection });
   }
 
@@ -265,6 +268,7 @@ class SessionThread {
           port: held.port,
           relays,
           listener: held.listener,
+          originalDestination: held.originalDestination,
           finish: (reply) => this.say({ kind: 'finish', id, reply: partsOf(reply) }),
         };
         host.accept(submitter, { ...transaction, body });

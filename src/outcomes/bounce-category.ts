@@ -35,3 +35,10 @@ export interface Bounce {
   /** Hard: this address will not do; soft: the address may be good. */
   readonly hard: boolean;
 }
+
+/** The categories in which the address itself is at fault: nothing that we or the next hop do can mend it. */
+const ADDRESS_FAULTS: ReadonlySet<BounceCategory> = new Set(['bad-mailbox', 'bad-domain', 'inactive-mailbox']);
+
+export function isAddressFault(category: BounceCategory): boolean {
+  return ADDRESS_FAULTS.has(category);
+}

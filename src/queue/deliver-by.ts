@@ -28,17 +28,17 @@ export function withinDeliverBy(envelope: Envelope, due: number, now: number, to
   if (by === null || by.at <= now || due < by.at) return due;
   if (by.mode === 'N') return told ? due : by.at;
   const last = by.at - Math.min(LAST_CHANCE, (by.at - envelope.receivedAt) / 4);
-  return last > now + 1000 ? last : by.at;
+  return last > now + 1000 && last >= envelope.handling.holdUntil ? last : by.at;
 }
 
-/** The end of a recipient whose time is over; `last`: what came of the last attempt. */
-export function lapsedOutcome(last: Outcome | undefined): Outcome {
+/** The end of a recipient whose time is over; `last`: the reply or reason of the last attempt, '' when there was none. */
+export function lapsedOutcome({ reply: last, host }: Pick<Outcome, 'reply' | 'host'>): Outcome {
   const reason = 'not delivered within the time that the sender gave it (DELIVERBY)';
   return {
     kind: 'failed',
-    reply: last === undefined || last.reply === '' ? reason : `${reason}; at last: ${last.reply}`,
+    reply: last === '' ? reason : `${reason}; at last: ${last}`,
     enhanced: '5.4.7',
-    host: last?.host ?? '',
+    host,
     relayed: false,
   };
 }

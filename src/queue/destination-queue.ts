@@ -12,11 +12,10 @@ import type { IdRing } from './id-ring.js';
 import { DEFERRED, IMMEDIATE, LaneShares, LaneTurns, laneNumber, QUEUE_LANES, type QueueLane } from './lanes.js';
 import type { DeliveryJob } from './queued-message.js';
 
-/** One lane of one destination. */
-export class LaneQueue {
+/** One lane of one destination: the jobs that are here, and what it knows of those that are not. */
+export class LaneQueue extends FairQueue {
   readonly queue: DestinationQueue;
   readonly lane: number;
-  readonly jobs: FairQueue;
   /** Memory of the messages of these jobs, and of those being read back for it. */
   bytes = 0;
   /** Ids that wait in the spool; null: none did so far. */
@@ -24,10 +23,10 @@ export class LaneQueue {
   /** It is in the list of those that have room for what is cold. */
   hungry = false;
 
-  constructor(queue: DestinationQueue, lane: number, jobs: FairQueue) {
+  constructor(queue: DestinationQueue, lane: number, tenant: string, weightOf: (tenant: string) => number) {
+    super(tenant, weightOf);
     this.queue = queue;
     this.lane = lane;
-    this.jobs = jobs;
   }
 
   get coldLength(): number {
@@ -42,7 +41,9 @@ export class DestinationQueue {
   /** Delivery does not have it; it stays for what is cold. */
   released = true;
   private readonly shares: LaneShares;
-  private readonly lanes: [LaneQueue | null, LaneQueue | null, LaneQueue | null] = [null, null, null];
+  private immediate: LaneQueue | null = null;
+  private bulk: LaneQueue | null = null;
+  private deferred: LaneQueue | null = null;
   /** null while one lane only was ever used. */
   private turns: LaneTurns | null = null;
   /** The lane that was used while `turns` is null. */
@@ -61,41 +62,45 @@ export class DestinationQueue {
 
   /** Jobs of lane immediate. */
   get urgent(): number {
-    return this.lanes[IMMEDIATE]?.jobs.length ?? 0;
+    return this.immediate?.length ?? 0;
   }
 
   /** Messages of all lanes that wait in the spool until there is room for them here. */
   get cold(): number {
     let sum = 0;
-    for (const lane of this.lanes) sum += lane?.coldLength ?? 0;
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) sum += this.laneAt(n)?.coldLength ?? 0;
     return sum;
   }
 
   /** Nothing waits here, in memory or not, or is being read for it. */
   get isUnused(): boolean {
-    return this.lanes.every((lane) => lane === null || (lane.coldLength === 0 && lane.bytes === 0));
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) {
+      const lane = this.laneAt(n);
+      if (lane !== null && (lane.coldLength > 0 || lane.bytes > 0)) return false;
+    }
+    return true;
   }
 
   /** Jobs of a lane that are here. */
   lengthOf(lane: QueueLane): number {
-    return this.lanes[laneNumber(lane)]?.jobs.length ?? 0;
+    return this.laneAt(laneNumber(lane))?.length ?? 0;
   }
 
   /** Messages of a lane that wait in the spool. */
   coldOf(lane: QueueLane): number {
-    return this.lanes[laneNumber(lane)]?.coldLength ?? 0;
+    return this.laneAt(laneNumber(lane))?.coldLength ?? 0;
   }
 
   push(job: DeliveryJob): void {
     const lane = this.laneFor(job);
-    lane.jobs.push(job);
+    lane.push(job);
     this.joined(lane, job);
   }
 
   /** In front of its lane and tenant: it was taken and nothing of it was sent. */
   putBack(job: DeliveryJob): void {
     const lane = this.laneFor(job);
-    lane.jobs.unshift(job);
+    lane.unshift(job);
     this.joined(lane, job);
   }
 
@@ -107,16 +112,17 @@ export class DestinationQueue {
   take(urgentOnly = false, admits?: (job: DeliveryJob) => boolean): DeliveryJob | undefined {
     if (this.count === 0) return undefined;
     const { turns } = this;
-    if (turns === null) {
-      const lane = this.only!;
-      return urgentOnly && lane.lane !== IMMEDIATE ? undefined : this.takeOf(lane, admits);
+    if (urgentOnly) {
+      // Of what is kept for this lane: it is no turn of the others.
+      const lane = this.immediate;
+      return lane === null ? undefined : this.takeOf(lane, admits);
     }
+    if (turns === null) return this.takeOf(this.only!, admits);
     let open = 0;
-    for (let n = IMMEDIATE; n <= (urgentOnly ? IMMEDIATE : DEFERRED); n++)
-      if ((this.lanes[n]?.jobs.length ?? 0) > 0) open |= 1 << n;
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) if ((this.laneAt(n)?.length ?? 0) > 0) open |= 1 << n;
     while (open !== 0) {
       const n = turns.next(open);
-      const job = this.takeOf(this.lanes[n]!, admits);
+      const job = this.takeOf(this.laneAt(n)!, admits);
       if (job !== undefined) {
         turns.took(n);
         return job;
@@ -129,48 +135,53 @@ export class DestinationQueue {
   /** Takes out all jobs that match, whosever turn it is. */
   extract(matches: (job: DeliveryJob) => boolean): DeliveryJob[] {
     const taken: DeliveryJob[] = [];
-    for (const lane of this.lanes)
-      for (const job of lane?.jobs.extract(matches) ?? []) {
-        lane!.bytes -= job.message.cost;
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) {
+      const lane = this.laneAt(n);
+      if (lane === null || lane.length === 0) continue;
+      for (const job of lane.extract(matches)) {
+        lane.bytes -= job.message.cost;
         this.count--;
         taken.push(job);
       }
+    }
     return taken;
   }
 
   /** Jobs of its lane and tenant that a job is behind; -1 when it is not here. */
   before(job: DeliveryJob): number {
-    return this.lanes[laneNumber(job.message.lane)]?.jobs.before(job) ?? -1;
+    return this.laneAt(laneNumber(job.message.lane))?.before(job) ?? -1;
   }
 
   /** The lane and place where an id is cold, undefined when it is not. Looks at every id: for operators. */
   findCold(id: QueueId): { readonly lane: QueueLane; readonly before: number } | undefined {
-    for (const lane of this.lanes) {
-      const before = lane?.cold?.indexOf(id) ?? -1;
-      if (before >= 0) return { lane: QUEUE_LANES[lane!.lane]!, before };
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) {
+      const before = this.laneAt(n)?.cold?.indexOf(id) ?? -1;
+      if (before >= 0) return { lane: QUEUE_LANES[n]!, before };
     }
     return undefined;
   }
 
   /** All jobs, in no order. */
   *[Symbol.iterator](): IterableIterator<DeliveryJob> {
-    for (const lane of this.lanes) if (lane !== null) yield* lane.jobs;
+    for (let n = IMMEDIATE; n <= DEFERRED; n++) yield* this.laneAt(n) ?? [];
   }
 
   /** A lane of it, made when it is not there; for the scheduler. */
   laneOf(n: number, tenant: string): LaneQueue {
-    const found = this.lanes[n];
-    if (found !== null && found !== undefined) return found;
-    const lane = new LaneQueue(this, n, new FairQueue(tenant, this.shares.tenantWeight));
+    const found = this.laneAt(n);
+    if (found !== null) return found;
+    const lane = new LaneQueue(this, n, tenant, this.shares.tenantWeight);
     if (this.only === null) this.only = lane;
     else this.turns ??= new LaneTurns(this.shares);
-    this.lanes[n] = lane;
+    if (n === IMMEDIATE) this.immediate = lane;
+    else if (n === DEFERRED) this.deferred = lane;
+    else this.bulk = lane;
     return lane;
   }
 
   /** A lane of it where there is one. */
   laneAt(n: number): LaneQueue | null {
-    return this.lanes[n]!;
+    return n === IMMEDIATE ? this.immediate : n === DEFERRED ? this.deferred : this.bulk;
   }
 
   private laneFor(job: DeliveryJob): LaneQueue {
@@ -184,7 +195,7 @@ export class DestinationQueue {
   }
 
   private takeOf(lane: LaneQueue, admits: ((job: DeliveryJob) => boolean) | undefined): DeliveryJob | undefined {
-    const job = lane.jobs.take(admits);
+    const job = lane.take(admits);
     if (job === undefined) return undefined;
     lane.bytes -= job.message.cost;
     this.count--;

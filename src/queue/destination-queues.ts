@@ -29,9 +29,8 @@ export class DestinationQueues {
     return queue;
   }
 
-  /** Puts a job at the end of its lane, and tells delivery. */
-  push(job: DeliveryJob): void {
-    const queue = this.of(job.destination);
+  /** Puts a job at the end of its lane, and tells delivery. `queue`: that of its destination. */
+  push(job: DeliveryJob, queue = this.of(job.destination)): void {
     queue.push(job);
     queue.released = false;
     this.wake(queue);

@@ -34,6 +34,10 @@ export function explain(
       `and ${queue.lengthOf(cold.lane)} in memory`;
     return [{ kind: 'memory', reason, until: NEVER, destination: queue.key, recipients: [] }];
   }
+  if (waiting.isLoading(id))
+    return [
+      { kind: 'memory', reason: 'being read back from the spool', until: NEVER, destination: '', recipients: [] },
+    ];
   const found = waiting.find(id);
   if (found === undefined) return [];
   const { due, lane } = found;

@@ -18,11 +18,16 @@ const MOST_UNITS = 64;
 /** Tenants whose front job is offered in one call. */
 const OFFERS = 64;
 
-interface Flow {
-  readonly tenant: string;
-  readonly jobs: Deque<DeliveryJob>;
+/** The jobs of one tenant. */
+class Flow extends Deque<DeliveryJob> {
+  tenant: string;
   /** Units it may still take in this round; below 1: in debt. */
-  credit: number;
+  credit = 0;
+
+  constructor(tenant: string) {
+    super();
+    this.tenant = tenant;
+  }
 }
 
 export class FairQueue {
@@ -35,18 +40,18 @@ export class FairQueue {
 
   constructor(tenant: string, weightOf: (tenant: string) => number) {
     this.weightOf = weightOf;
-    this.first = { tenant, jobs: new Deque(), credit: 0 };
+    this.first = new Flow(tenant);
   }
 
   push(job: DeliveryJob): void {
     this.length++;
-    this.flowOf(job).jobs.push(job);
+    this.flowOf(job).push(job);
   }
 
   /** In front of its tenant's. */
   unshift(job: DeliveryJob): void {
     this.length++;
-    this.flowOf(job).jobs.unshift(job);
+    this.flowOf(job).unshift(job);
   }
 
   /**
@@ -55,22 +60,24 @@ export class FairQueue {
    */
   take(admits: ((job: DeliveryJob) => boolean) | undefined): DeliveryJob | undefined {
     if (this.others === null) {
-      const { jobs } = this.first;
-      const job = jobs.first;
+      const job = this.first.first;
       if (job === undefined || (admits !== undefined && !admits(job))) return undefined;
       this.length--;
-      return jobs.shift();
+      return this.first.shift();
     }
+    let refused = false;
     for (let offers = Math.min(OFFERS, this.others.length + 1); offers > 0; offers--) {
-      const flow = this.solvent();
-      const job = flow.jobs.first!;
+      // After a refusal each of the others is asked once, in debt or not: nothing that may go waits for who may not.
+      const flow = refused ? this.first : this.solvent();
+      const job = flow.first!;
       if (admits === undefined || admits(job)) {
-        flow.jobs.shift();
+        flow.shift();
         this.length--;
-        flow.credit -= unitsOf(job);
-        if (flow.jobs.length === 0) this.leave();
+        flow.credit = Math.max(flow.credit - unitsOf(job), -MOST_UNITS);
+        if (flow.length === 0) this.leave();
         return job;
       }
+      refused = true;
       this.rotate();
     }
     return undefined;
@@ -81,14 +88,14 @@ export class FairQueue {
     const taken: DeliveryJob[] = [];
     const flows = this.others === null ? [this.first] : [this.first, ...this.others];
     for (const flow of flows)
-      for (let left = flow.jobs.length; left > 0; left--) {
-        const job = flow.jobs.shift()!;
+      for (let left = flow.length; left > 0; left--) {
+        const job = flow.shift()!;
         if (matches(job)) taken.push(job);
-        else flow.jobs.push(job);
+        else flow.push(job);
       }
     this.length -= taken.length;
     for (let left = flows.length; left > 0 && this.others !== null; left--)
-      if (this.first.jobs.length > 0) this.rotate();
+      if (this.first.length > 0) this.rotate();
       else this.leave();
     return taken;
   }
@@ -97,7 +104,7 @@ export class FairQueue {
   before(job: DeliveryJob): number {
     for (const flow of this.others === null ? [this.first] : [this.first, ...this.others]) {
       let place = 0;
-      for (const each of flow.jobs) {
+      for (const each of flow) {
         if (each === job) return place;
         place++;
       }
@@ -106,8 +113,8 @@ export class FairQueue {
   }
 
   *[Symbol.iterator](): IterableIterator<DeliveryJob> {
-    yield* this.first.jobs;
-    if (this.others !== null) for (const flow of this.others) yield* flow.jobs;
+    yield* this.first;
+    if (this.others !== null) for (const flow of this.others) yield* flow;
   }
 
   /** Makes a tenant the first that may take; others pay off in passing. */
@@ -145,16 +152,16 @@ export class FairQueue {
     const { first } = this;
     if (first.tenant === tenant) return first;
     if (this.others === null) {
-      if (first.jobs.length === 0) {
-        this.first = { tenant, jobs: first.jobs, credit: 0 };
-        return this.first;
+      if (first.length === 0) {
+        first.tenant = tenant;
+        return first;
       }
       this.others = new Deque();
       this.byTenant = new Map([[first.tenant, first]]);
     }
     let flow = this.byTenant!.get(tenant);
     if (flow === undefined) {
-      flow = { tenant, jobs: new Deque(), credit: 0 };
+      flow = new Flow(tenant);
       this.byTenant!.set(tenant, flow);
       this.others.push(flow);
     }

@@ -13,7 +13,10 @@ export interface Outcome {
   readonly enhanced: string;
   /** Name of the host that answered or was tried, '' when none was. */
   readonly host: string;
-  /** Delivered to a host that does not speak DSN, so that a notice of success is ours to send (RFC 3461 section 5.2.2). */
+  /**
+   * Delivered to a host that will not notify, so that a notice of it is ours to send (RFC 3461 section 5.2.2, RFC 2852
+   * section 4.1).
+   */
   readonly relayed: boolean;
   /**
    * Nothing was tried, it only has to wait (a suspension, a quota): due again at that time, engine clock ms, and no

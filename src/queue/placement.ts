@@ -4,7 +4,7 @@
  */
 import type { QueueId } from '../core/queue-id.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
-import type { LaneQueue } from './destination-queue.js';
+import type { DestinationQueue, LaneQueue } from './destination-queue.js';
 import type { DestinationQueues } from './destination-queues.js';
 import { laneNumber } from './lanes.js';
 import type { QueuedMessage } from './queued-message.js';
@@ -37,11 +37,11 @@ export class Placement {
     const { options } = this;
     const { envelope } = message;
     if (envelope.recipients.length === 1) {
-      const destination = options.destinationOf(envelope.recipients[0]!, envelope);
-      if (!this.hasRoom(destination, message, fresh, room)) return this.chill(message, destination);
+      const queue = options.queues.of(options.destinationOf(envelope.recipients[0]!, envelope));
+      if (!this.hasRoom(queue, message, fresh, room)) return this.chill(message, queue);
       message.openJobs = 1;
       options.activate(message);
-      options.queues.push({ message, destination, recipients: [0], requeued: 0 });
+      options.queues.push({ message, destination: queue.key, recipients: [0], requeued: 0 }, queue);
       return true;
     }
     const groups = new Map<string, number[]>();
@@ -49,9 +49,9 @@ export class Placement {
     const ready: string[] = [];
     let full: string | undefined;
     for (const destination of groups.keys())
-      if (this.hasRoom(destination, message, fresh, room)) ready.push(destination);
+      if (this.hasRoom(options.queues.of(destination), message, fresh, room)) ready.push(destination);
       else full ??= destination;
-    if (ready.length === 0 && full !== undefined) return this.chill(message, full);
+    if (ready.length === 0 && full !== undefined) return this.chill(message, options.queues.of(full));
     options.activate(message);
     message.openJobs = ready.length;
     // Every recipient was done when the process ended before the row went.
@@ -75,18 +75,17 @@ export class Placement {
     return moved;
   }
 
-  private hasRoom(destination: string, message: QueuedMessage, fresh: boolean, room: LaneQueue | null): boolean {
+  private hasRoom(queue: DestinationQueue, message: QueuedMessage, fresh: boolean, room: LaneQueue | null): boolean {
     const n = laneNumber(message.lane);
-    const lane = this.options.queues.find(destination)?.laneAt(n) ?? null;
+    const lane = queue.laneAt(n);
     if (lane !== null && lane === room) return true;
     const bytes = lane === null ? 0 : lane.bytes;
     const { memory } = this.options;
     return fresh ? memory.fits(n, message.cost, bytes) : memory.fitsReadBack(n, message.cost, bytes);
   }
 
-  private chill(message: QueuedMessage, destination: string): false {
+  private chill(message: QueuedMessage, queue: DestinationQueue): false {
     message.content.release();
-    const queue = this.options.queues.of(destination);
     this.options.chill(queue.laneOf(laneNumber(message.lane), message.envelope.handling.tenant), message.id);
     return false;
   }

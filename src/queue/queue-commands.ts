@@ -1,13 +1,16 @@
 /**
- * What an operator may ask of the queue while it runs: look, retry, hold, release, delete.
+ * What an operator may ask of the queue while it runs: look, retry, hold, release, delete, bounce; one message, or all
+ * that fit (mass-command.ts).
  *
- * A message that is being delivered is changed when its attempt is over; one that waits is changed in the spool at once.
+ * A message that is being delivered is changed when its attempt is over; one that waits is changed at once, whatever it
+ * waits for.
  * Listings read one page from the spool at a time, so that a queue of millions costs no memory.
  */
 import type { Clock } from '../core/clock.js';
 import { formatQueueId, parseQueueId, type QueueId } from '../core/queue-id.js';
 import type { DeliveryState, Spool, StoredMessage } from '../spool/spool.js';
 import { laneAfter, type QueueLane } from './lanes.js';
+import { type MassAction, MassCommand, type RecipientSelect } from './mass-command.js';
 import { QueuedMessage } from './queued-message.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -84,77 +87,129 @@ export class QueueCommands {
 
   /** Tries one message, or with 'all' every one that waits, now. The number of messages concerned. */
   async retry(shown: string): Promise<number> {
-    if (shown !== 'all') return this.change(shown, (id, stored) => this.retryOne(id, stored));
+    if (shown !== 'all')
+      return this.change(
+        shown,
+        () => 0,
+        (id, stored) => this.retryOne(id, stored),
+      );
     let count = 0;
     let after: QueueId = 0;
     for (;;) {
       const ids = this.spool.list(after, STEP);
       if (ids.length === 0) return count;
       for (const id of ids) {
-        const stored = this.scheduler.active.has(id) ? undefined : await this.spool.load(id);
-        // What was never tried is ready, or has a time of its own (FUTURERELEASE).
-        if (stored?.state && !stored.state.held) count += this.retryOne(id, stored);
+        if (this.scheduler.active.has(id)) continue;
+        // Where something happened to it meanwhile, it is being tried.
+        count += (await this.scheduler.withStored(id, (stored) => this.retryDeferred(id, stored))) ?? 0;
       }
       after = ids[ids.length - 1]!;
     }
   }
 
   async hold(shown: string): Promise<number> {
-    return this.change(shown, (id, stored) => {
-      const active = this.scheduler.active.get(id);
-      if (active !== undefined) active.held = true;
-      else {
-        this.scheduler.interrupt(id);
-        this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true }, stored.envelope.handling.lane);
-      }
-      return 1;
-    });
+    return this.change(
+      shown,
+      (active) => {
+        active.held = true;
+        this.scheduler.recall(active);
+        return 1;
+      },
+      (id, stored) => this.holdOne(id, stored),
+    );
   }
 
   async release(shown: string): Promise<number> {
-    return this.change(shown, (id, stored) => {
-      const active = this.scheduler.active.get(id);
-      if (active !== undefined) {
+    return this.change(
+      shown,
+      (active) => {
         active.held = false;
         return 1;
-      }
-      if (!stored.state?.held) return 0;
-      return this.retryOne(id, stored);
-    });
+      },
+      (id, stored) => this.releaseOne(id, stored),
+    );
   }
 
   /** Deletes a message; nobody is notified. */
   async remove(shown: string): Promise<number> {
-    return this.change(shown, (id, stored) => {
-      const active = this.scheduler.active.get(id);
-      if (active !== undefined) active.removed = true;
-      else {
-        this.scheduler.interrupt(id);
-        this.spool.remove(id);
-        this.scheduler.removed(laneOf(stored));
-      }
-      return 1;
-    });
+    return this.change(
+      shown,
+      (active) => {
+        active.removed = true;
+        this.scheduler.recall(active);
+        return 1;
+      },
+      (id, stored) => this.removeOne(id, stored),
+    );
   }
 
-  private async change(shown: string, work: (id: QueueId, stored: StoredMessage) => number): Promise<number> {
+  /**
+   * Does something to every message of which a pending recipient is selected. `bounce` and `delete` end just those
+   * recipients, with a notice that gives `reason` and without one. The number of messages concerned.
+   */
+  apply(
+    select: RecipientSelect,
+    action: MassAction,
+    reason = 'returned by the operator of the relay',
+  ): Promise<number> {
+    const single = {
+      retry: (id: QueueId, stored: StoredMessage) => this.retryDeferred(id, stored),
+      hold: (id: QueueId, stored: StoredMessage) => this.holdOne(id, stored),
+      release: (id: QueueId, stored: StoredMessage) => this.releaseOne(id, stored),
+      remove: (id: QueueId, stored: StoredMessage) => this.removeOne(id, stored),
+    };
+    const command = new MassCommand(this.spool, this.scheduler, single, select, action, reason);
+    return command.run(this.clock.wall() * 1000);
+  }
+
+  /** Changes a message in memory, or else the one in the spool. */
+  private async change(
+    shown: string,
+    inMemory: (active: QueuedMessage) => number,
+    inSpool: (id: QueueId, stored: StoredMessage) => number,
+  ): Promise<number> {
     const id = parseQueueId(shown);
     if (id === undefined) return 0;
     for (;;) {
-      const wasActive = this.scheduler.active.has(id);
-      const stored = await this.spool.load(id);
-      if (stored === undefined) return 0;
-      // Settled while it was read: what was read may be out of date.
-      if (!wasActive || this.scheduler.active.has(id)) return work(id, stored);
+      const active = this.scheduler.active.get(id);
+      if (active !== undefined) return inMemory(active);
+      const done = await this.scheduler.withStored(id, (stored) => inSpool(id, stored));
+      if (done !== null) return done ?? 0;
     }
   }
 
-  private retryOne(id: QueueId, stored: StoredMessage): number {
-    if (this.scheduler.active.has(id)) return 0;
-    const now = this.clock.now();
+  private holdOne(id: QueueId, stored: StoredMessage): number {
     this.scheduler.interrupt(id);
-    this.spool.defer(id, { ...stateOf(stored, now), due: now, held: false }, stored.envelope.handling.lane);
-    this.scheduler.await(id, now, laneOf(stored));
+    this.spool.defer(id, { ...stateOf(stored, this.clock.now()), held: true }, stored.envelope.handling.lane);
+    return 1;
+  }
+
+  private releaseOne(id: QueueId, stored: StoredMessage): number {
+    if (stored.state?.held !== true) return 0;
+    // What was held before its own time (FUTURERELEASE) still waits for that.
+    return this.retryOne(id, stored, stored.envelope.handling.holdUntil);
+  }
+
+  private removeOne(id: QueueId, stored: StoredMessage): number {
+    this.scheduler.interrupt(id);
+    this.spool.remove(id);
+    this.scheduler.removed(laneOf(stored));
+    return 1;
+  }
+
+  /** One of many: what is ready anyway, held, or waits for a time that its sender gave (FUTURERELEASE) stays as it is. */
+  private retryDeferred(id: QueueId, stored: StoredMessage): number {
+    const { state, envelope } = stored;
+    if (state === null || state.held || envelope.handling.holdUntil > this.clock.now()) return 0;
+    return this.retryOne(id, stored);
+  }
+
+  private retryOne(id: QueueId, stored: StoredMessage, notBefore = 0): number {
+    const now = this.clock.now();
+    const due = Math.max(now, notBefore);
+    this.scheduler.interrupt(id);
+    this.spool.defer(id, { ...stateOf(stored, now), due, held: false }, stored.envelope.handling.lane);
+    this.scheduler.await(id, due, laneOf(stored));
     return 1;
   }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../core/clock.js';
 import type { QueueId } from '../core/queue-id.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
 import type { RecoveryReport, Spool, StoredMessage } from '../spool/spool.js';
+import { CommandReads } from './command-reads.js';
 import { isLapsed, isLate } from './deliver-by.js';
 import type { DestinationQueue, LaneQueue } from './destination-queue.js';
 import { DestinationQueues } from './destination-queues.js';
@@ -62,6 +63,7 @@ export class Scheduler {
   private readonly settlement: Settlement;
   /** All messages of the queue by lane, in memory or not. */
   private readonly messages = [0, 0, 0];
+  private readonly reads: CommandReads;
   private readonly progress = new Set<QueuedMessage>();
   private progressTimer: NodeJS.Timeout | null = null;
   private lapseTimer: NodeJS.Timeout | null = null;
@@ -69,6 +71,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.options = options;
     this.settlement = new Settlement(options);
+    this.reads = new CommandReads(options.spool);
     this.shares = new LaneShares(options.lanes, options.tenantWeight && ((tenant) => options.tenantWeight!(tenant)));
     this.memory = new ReadyMemory(options.memory);
     this.queues = new DestinationQueues(this.shares, (queue) => options.wake(queue));
@@ -205,6 +208,14 @@ export class Scheduler {
     for (const queue of [...this.queues.values()]) for (const job of queue.extract(matches)) this.finish(job, []);
   }
 
+  /** Jobs of one message that wait are given back undone. */
+  recall(message: QueuedMessage): void {
+    const groups = new Map<string, number[]>();
+    this.placement.group(message, message.envelope.recipients.keys(), groups);
+    for (const key of groups.keys())
+      for (const job of this.queues.find(key)?.extract((each) => each.message === message) ?? []) this.finish(job, []);
+  }
+
   /** Settles a message that is not in memory, without an attempt, by what was decided about it. */
   settleUntouched(message: QueuedMessage): Promise<void> {
     return new Promise((resolve) => {
@@ -221,9 +232,18 @@ export class Scheduler {
     return explain(id, this.active.get(id), this.queues, this.waiting, this.options.clock.now());
   }
 
+  /**
+   * Reads a message that is not in memory for a command, and has it do its work in the same step. undefined: there is no
+   * such message; null: something happened to it meanwhile, so that what was read may be out of date.
+   */
+  withStored<T>(id: QueueId, work: (stored: StoredMessage) => T): Promise<T | undefined | null> {
+    return this.reads.withStored(id, work);
+  }
+
   /** A command is about to change a message that is not in memory: what is being read of it no longer counts. */
   interrupt(id: QueueId): void {
     this.waiting.interrupt(id);
+    this.reads.disturb(id);
   }
 
   /** An id that waits at a new time (a command, a release). */
@@ -264,6 +284,7 @@ export class Scheduler {
 
   private activate(message: QueuedMessage): void {
     this.active.set(message.id, message);
+    this.reads.disturb(message.id);
     this.memory.hold(laneNumber(message.lane), message.cost);
   }
 

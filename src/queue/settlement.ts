@@ -142,7 +142,7 @@ export class Settlement {
     return message.envelope.recipients.map((_, i) => {
       const outcome = message.outcomes[i];
       if (!message.isPending(i) || (outcome !== undefined && outcome.kind !== 'deferred')) return outcome;
-      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome) : outcome);
+      return message.orders?.[i]?.outcome ?? (lapsed ? lapsedOutcome(outcome ?? message.stateOf(i)) : outcome);
     });
   }
 
@@ -180,7 +180,8 @@ export class Settlement {
       : putOffs === 0
         ? Math.max(now, message.due)
         : untried(retry, receivedAt, now, untouched === 0 ? putOff : Math.min(putOff, now + retry.min));
-    return withinDeliverBy(message.envelope, due, now, message.delayNotified);
+    const released = Math.max(due, message.envelope.handling.holdUntil);
+    return withinDeliverBy(message.envelope, released, now, message.delayNotified);
   }
 
   private noticesFor(
@@ -208,13 +209,12 @@ export class Settlement {
   }
 
   private wantsRelayNotice(message: QueuedMessage, recipient: number, outcome: Outcome): boolean {
+    if (outcome.kind !== 'delivered' || !outcome.relayed) return false;
     const { notify } = message.envelope.recipients[recipient]!;
-    return (
-      outcome.kind === 'delivered' &&
-      outcome.relayed &&
-      (notify & NOTIFY_SUCCESS) !== 0 &&
-      (notify & NOTIFY_NEVER) === 0
-    );
+    const { deliverBy } = message.envelope.handling;
+    // RFC 2852 section 4.1: the sender hears of hops where its time is not passed on, or wanted to hear of each.
+    const traced = deliverBy !== null && (deliverBy.mode === 'N' || deliverBy.trace);
+    return (traced || (notify & NOTIFY_SUCCESS) !== 0) && (notify & NOTIFY_NEVER) === 0;
   }
 
   private close(message: QueuedMessage, recipient: number, status: 'delivered' | 'failed', outcome: Outcome): void {

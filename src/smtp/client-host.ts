@@ -51,8 +51,11 @@ export interface ClientHost {
 
 /** What is wrong beyond a host that does not answer well. */
 export interface SessionFault {
-  /** `credentials`: they are refused or of no use, which only we can mend. */
-  readonly kind: 'tls' | 'credentials' | 'temporary';
+  /**
+   * `credentials`: they are refused or of no use, which only we can mend; `source`: where the connection was to leave
+   * from failed, which says nothing of the host.
+   */
+  readonly kind: 'tls' | 'credentials' | 'temporary' | 'source';
   /** For mail that has to wait for it. */
   readonly enhanced: string;
 }

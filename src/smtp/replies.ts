@@ -80,6 +80,12 @@ export function accountRecipientsReply(most: number, span: string): Reply {
   return makeReply(550, '5.5.3', `Too many recipients: this account may send to ${most} per ${span}`);
 }
 
+/** A recipient on the suppression list. `reason`: what put it there; `since`: wall clock, ms. */
+export function suppressedReply(reason: string, since: number): Reply {
+  const day = new Date(since).toISOString().slice(0, 10);
+  return makeReply(550, '5.1.1', `Recipient is on the suppression list of this relay since ${day}: ${reason}`);
+}
+
 /** The table. */
 export const replies = {
   // In order

@@ -15,6 +15,7 @@ import { type Lane, PLAIN_HANDLING } from '../message/envelope.js';
 import { CommitQueue } from './commit-queue.js';
 import { packPlain } from './envelope-codec.js';
 import { FreshMessages } from './fresh-messages.js';
+import { type KeyTable, LmdbKeyTable } from './key-table.js';
 import { type PreparedLarge, prepareWhole, putWholeChunks, storeWindows, WHOLE_IN_MEMORY } from './large-store.js';
 import { Prefetcher } from './prefetcher.js';
 import {
@@ -67,6 +68,7 @@ export interface LmdbSpoolOptions {
 }
 
 export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
+  readonly suppression: KeyTable;
   private readonly tables: Tables;
   private readonly options: LmdbSpoolOptions;
   private readonly queue: CommitQueue;
@@ -97,6 +99,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
       isFull: (error) => space.isFull(error),
       onFatal: options.onFailure,
     });
+    this.suppression = new LmdbKeyTable(options.tables.suppression, this.queue);
     for (const orphans of facts.orphans) this.queue.submit(orphans);
   }
 

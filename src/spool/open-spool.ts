@@ -16,6 +16,7 @@ import { messageOf, SluiceError } from '../core/errors.js';
 import type { QueueId } from '../core/queue-id.js';
 import { packPlain, unpackPlain } from './envelope-codec.js';
 import { type GenerationMarker, MARKER_NAME, readMarker, writeMarker } from './generation-marker.js';
+import type { KeyTable } from './key-table.js';
 import { LmdbSpool } from './lmdb-spool.js';
 import { FORMAT_VERSION, migrate } from './migrations.js';
 import { NO_SCHEDULE, readSchedule } from './recovery.js';
@@ -40,6 +41,12 @@ export interface SpoolOptions {
   readonly onDamage?: (id: QueueId, reason: string) => void;
 }
 
+/** A spool with what is kept beside the mail. */
+export interface OpenedSpool extends Spool {
+  /** The suppression list: rows under tenant and address. */
+  readonly suppression: KeyTable;
+}
+
 export const DATA_NAME = 'spool.mdb';
 
 const OWNER_REMEDY = 'Run Sluice as the user that owns the spool, make it the owner, or set another SLUICE_SPOOL_DIR';
@@ -48,7 +55,7 @@ const DEFAULT_MAP_SIZE = 2 ** 40;
 const VALIDATION_DEADLINE = 10 * 60_000;
 
 /** Opens the spool in a directory. @throws SluiceError as named above */
-export async function openSpool(options: SpoolOptions): Promise<Spool> {
+export async function openSpool(options: SpoolOptions): Promise<OpenedSpool> {
   const { directory, durability } = options;
   const clock = options.clock ?? systemClock;
   const mapSize = options.mapSize || DEFAULT_MAP_SIZE;

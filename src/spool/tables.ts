@@ -2,7 +2,8 @@
  * The LMDB environment of a spool and its tables.
  *
  * `message` id -> message row; `chunk` [id, n] -> raw content bytes of large messages; `schedule` id -> next attempt;
- * `state` id -> delivery state; `quarantine` id -> reason; `meta` name -> value.
+ * `state` id -> delivery state; `quarantine` id -> reason; `meta` name -> value; `suppression`
+ * [tenant, address] -> entry.
  *
  * 'fsync' opens LMDB with overlappingSync off: mdb_txn_commit then writes the pages, calls fdatasync, and only then
  * writes the meta page through a descriptor opened with O_DSYNC (mdb.c mdb_txn_commit, mdb_env_write_meta), so a put's
@@ -14,7 +15,7 @@ import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPat
 
 export type Durability = 'fsync' | 'commit';
 
-export const TABLE_NAMES = ['message', 'chunk', 'schedule', 'state', 'quarantine', 'meta'] as const;
+export const TABLE_NAMES = ['message', 'chunk', 'schedule', 'state', 'quarantine', 'meta', 'suppression'] as const;
 export type TableName = (typeof TABLE_NAMES)[number];
 
 export interface Tables {
@@ -25,6 +26,7 @@ export interface Tables {
   readonly state: Database<Buffer, number>;
   readonly quarantine: Database<Buffer, number>;
   readonly meta: Database<Buffer, string>;
+  readonly suppression: Database<Buffer, [string, string]>;
 }
 
 /** Opens (and creates, unless `create` is false) the environment. Throws what lmdb throws. */
@@ -52,7 +54,9 @@ export function openTables(file: string, durability: Durability, mapSize: number
     permissionsMode: 0o600,
   };
   const environment = open<Buffer, string>(options);
-  const table = <K extends number | string | [number, number]>(name: TableName): Database<Buffer, K> =>
+  const table = <K extends number | string | [number, number] | [string, string]>(
+    name: TableName,
+  ): Database<Buffer, K> =>
     environment.openDB<Buffer, K>({ name, encoding: 'binary', cache: false, ...(create ? {} : { create: false }) });
   return {
     environment,
@@ -62,6 +66,7 @@ export function openTables(file: string, durability: Durability, mapSize: number
     state: table<number>('state'),
     quarantine: table<number>('quarantine'),
     meta: table<string>('meta'),
+    suppression: table<[string, string]>('suppression'),
   };
 }
 

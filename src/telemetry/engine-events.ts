@@ -13,6 +13,7 @@ interface EnvelopeLike {
   readonly sender: string;
   readonly recipients: readonly { readonly address: string }[];
   readonly receivedAt: number;
+  readonly handling: { readonly tenant: string; readonly holdUntil: number };
   readonly origin: { readonly clientAddress: string; readonly helo: string; readonly protocol: string };
   readonly content: { readonly size: number };
 }
@@ -46,6 +47,19 @@ type TlsResultLike =
   | { readonly kind: 'failed'; readonly failure: { readonly kind: string; readonly reason: string } }
   | { readonly kind: 'clear'; readonly reason: string };
 
+/** Makes more of what happens than lines and counts. */
+export interface EventFollower {
+  /** The category of a refusal, '' when it is none. */
+  outcome(
+    message: MessageLike,
+    recipient: number,
+    outcome: OutcomeLike,
+    status: OutcomeLike['kind'] | 'expired',
+  ): string;
+  /** A connection to a host could be used, or not. */
+  connection(host: string, good: boolean): void;
+}
+
 /** Refused credentials are told of once in this time for each host, ms: it is a mistake of ours, not of each message. */
 const CREDENTIALS_SILENCE = 300_000;
 /** The same for a client's wishes that cannot be followed, ms. */
@@ -68,6 +82,11 @@ export class EngineEvents {
   tlsSecured = 0;
   tlsClear = 0;
   tlsFailed = 0;
+  /** Bounces and complaints that came back, and mail to bounce addresses that is neither. */
+  bouncesReturned = 0;
+  complaints = 0;
+  returnsSetAside = 0;
+  follower: EventFollower | null = null;
   /** Connections to next hops that became usable, and that did not. */
   connections = 0;
   connectionsFailed = 0;
@@ -154,7 +173,33 @@ export class EngineEvents {
       reply: outcome.reply,
       delay: this.clock.now() - message.envelope.receivedAt,
       attempts: Math.max(1, message.attempts),
+      category: this.follower?.outcome(message, recipient, outcome, status) ?? '',
     });
+  }
+
+  /** A bounce came back for mail that had been taken. */
+  bounced(bounce: Readonly<Record<string, unknown>>): void {
+    this.bouncesReturned++;
+    this.log.info(bounce, 'bounced');
+  }
+
+  complained(complaint: Readonly<Record<string, unknown>>): void {
+    this.complaints++;
+    this.log.warn(complaint, 'complained');
+  }
+
+  /** Mail to a bounce address was read and is nothing to book. */
+  setAside(id: string, to: string, from: string, what: string): void {
+    this.returnsSetAside++;
+    this.log.info({ id, to, from, what }, 'mail to a bounce address is nothing to book');
+  }
+
+  suppressed(entry: Readonly<Record<string, unknown>>): void {
+    this.log.info(entry, 'address is on the suppression list from now on');
+  }
+
+  suppressionFull(most: number): void {
+    this.log.warn({ most }, 'the suppression list is full: bounces and complaints put nobody on it any more');
   }
 
   uncertain(job: JobLike, host: string): void {
@@ -211,6 +256,10 @@ export class EngineEvents {
     this.log.warn({ address, reason }, 'connection refused: no good PROXY header');
   }
 
+  transparentRefused(address: string, reason: string): void {
+    this.log.warn({ address, reason }, 'connection to a transparent listener refused');
+  }
+
   sessionThreadLost(reason: string): void {
     this.log.error({ reason }, 'a session thread was lost and is replaced');
   }
@@ -245,12 +294,18 @@ export class EngineEvents {
   }
 
   /** A connection to a next hop became usable. */
-  connected(): void {
+  connected(host: HostLike): void {
     this.connections++;
+    this.follower?.connection(host.name, true);
+  }
+
+  sourceFailed(source: string, reason: string, pause: number): void {
+    this.log.warn({ source, reason, pause }, 'an egress source failed and is left alone');
   }
 
   hostFailed(host: HostLike, reason: string): void {
     this.connectionsFailed++;
+    this.follower?.connection(host.name, false);
     this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');
   }
 }

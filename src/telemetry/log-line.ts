@@ -48,6 +48,8 @@ export interface OutcomeEvent {
   /** Since acceptance, ms. */
   readonly delay: number;
   readonly attempts: number;
+  /** Why it was refused, in the words of the field; '' when it was not. */
+  readonly category: string;
 }
 
 // 30 in the lines below is pino's number of the level info.
@@ -84,9 +86,10 @@ export function attemptLine(time: number, event: AttemptEvent): string {
 
 /** Line of an outcome. */
 export function outcomeLine(time: number, event: OutcomeEvent): string {
+  const category = event.category === '' ? '' : `,"category":${quoted(event.category)}`;
   return `{"level":30,"time":${time},"id":${quoted(event.id)},"to":${quoted(event.to)},"status":${quoted(
     event.status,
   )},"dsn":${quoted(event.dsn)},"reply":${quoted(event.reply)},"delay":${numeral(event.delay)},"attempts":${numeral(
     event.attempts,
-  )},"msg":"outcome"}\n`;
+  )}${category},"msg":"outcome"}\n`;
 }

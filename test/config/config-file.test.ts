@@ -50,7 +50,15 @@ describe('the configuration file', () => {
         mechanisms: null,
       },
     ]);
-    expect(parse('')).toEqual({ account: [], lanes: DEFAULT_LANES, route: [], shaping: [], tenant: [], upstream: [] });
+    expect(parse('')).toEqual({
+      account: [],
+      egress: [],
+      lanes: DEFAULT_LANES,
+      route: [],
+      shaping: [],
+      tenant: [],
+      upstream: [],
+    });
   });
 
   const bob = '[[account]]\nname = "bob"\n';

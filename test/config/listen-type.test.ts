@@ -32,10 +32,19 @@ describe('a listener', () => {
       },
     ],
     ['smtp://fd:2525', { host: 'fd', port: 2525, inherited: '' }],
+    ['smtp://0.0.0.0:2525?transparent=redirect', { port: 2525, transparent: 'redirect', proxy: 'none' }],
+    ['smtp://[::]:2525?transparent=TPROXY&auth=none', { host: '::', transparent: 'tproxy' }],
   ])('%s', (text, expected) => {
     const parsed = parse(text);
     expect(parsed).toMatchObject({ value: expected });
     expect(type.parse(type.format(parsed.value as never))).toEqual(parsed);
+  });
+
+  it.each([
+    ['smtp://0.0.0.0?transparent=yes', 'transparent is not one of none, redirect, tproxy'],
+    ['smtp://0.0.0.0?transparent=redirect&proxy=v2', 'proxy= and transparent= cannot be on one listener'],
+  ])('%s is refused', (text, problem) => {
+    expect(parse(text)).toEqual({ problem: expect.stringContaining(problem) });
   });
 
   it('is written in a form that is read back to the same, and is a URL', () => {

@@ -19,7 +19,17 @@ beforeEach(() => {
 afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
 /** What an smtp:// listener is where nothing else is said. */
-const SMTP = { scheme: 'smtp', inherited: '', tls: 'optional', auth: 'optional', proxy: 'none' } as const;
+const SMTP = {
+  scheme: 'smtp',
+  inherited: '',
+  tls: 'optional',
+  auth: 'optional',
+  proxy: 'none',
+  transparent: 'none',
+  lane: null,
+  name: '',
+  limits: { messagesPerMinute: 0, recipientsPerMinute: 0, connections: 0, connectionsPerSecond: 0 },
+} as const;
 
 const load = (env: Record<string, string>, on: Machine = machine) => loadSettings(env, cwd, on);
 

@@ -6,6 +6,11 @@ const parse = (text: string) => parseConfigFile(text, 'x.toml');
 describe('[[tenant]]', () => {
   it('gives tenants in canonical form', () => {
     const { tenant } = parse(`
+      [[egress]]
+      name = "a"
+      address = "192.0.2.1"
+      pool = "warm"
+
       [[tenant]]
       name = "acme"
       accounts = ["Acme", "@Acme.example"]

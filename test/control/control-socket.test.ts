@@ -38,6 +38,9 @@ const control: EngineControl = Object.assign(new FakeBrain(), {
     serverConnections: 7,
     upstreamConnections: 8,
     tls: { clientsFailed: 9, secured: 10, clear: 11, failed: 12, policyFailures: 13, certificateExpires: 14 },
+    returned: { bounces: 15, complaints: 16, other: 17 },
+    suppressed: 18,
+    kpis: {},
   }),
   list: async (after: string, limit: number) => {
     calls.push(`list ${after} ${limit}`);

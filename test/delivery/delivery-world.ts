@@ -8,7 +8,7 @@ import { DeadlineWheel } from '../../src/core/deadline-wheel.js';
 import { Delivery, type DeliveryOptions } from '../../src/delivery/delivery.js';
 import type { Site, SiteHost, SiteHosts } from '../../src/delivery/site.js';
 import { opportunistic } from '../../src/delivery/tls-policy.js';
-import type { Dial } from '../../src/delivery/wire.js';
+import type { Dial, WireEvents } from '../../src/delivery/wire.js';
 import type { Envelope } from '../../src/message/envelope.js';
 import { dial } from '../../src/net/dial.js';
 import type { DestinationQueue } from '../../src/queue/destination-queue.js';
@@ -50,6 +50,7 @@ export class DeliveryWorld {
   readonly outcomes: string[] = [];
   readonly replies: string[] = [];
   readonly failures: string[] = [];
+  readonly sourceFailures: string[] = [];
   readonly tls: string[] = [];
   readonly refusals: string[] = [];
   readonly throttlings: string[] = [];
@@ -74,7 +75,7 @@ export class DeliveryWorld {
         return { kind: 'hosts', hosts: this.hosts, order, limit, expires: Number.POSITIVE_INFINITY };
       },
     };
-    const counted: Dial = (address, port, policy, events) => {
+    const counted: Dial = (address, port, policy, events, from) => {
       this.dials++;
       this.openWires++;
       let open = true;
@@ -82,7 +83,7 @@ export class DeliveryWorld {
         if (open) this.openWires--;
         open = false;
       };
-      const wire = dial(address, port, policy, {
+      const told: WireEvents = {
         connected: () => events.connected(),
         received: (chunk, start, end) => events.received(chunk, start, end),
         drained: () => events.drained(),
@@ -91,11 +92,12 @@ export class DeliveryWorld {
           closed();
           events.tlsFailed(failure);
         },
-        lost: (reason) => {
+        lost: (...why) => {
           closed();
-          events.lost(reason);
+          events.lost(...why);
         },
-      });
+      };
+      const wire = dial(address, port, policy, told, from);
       return {
         write: (data) => wire.write(data),
         get unsent() {
@@ -161,6 +163,7 @@ export class DeliveryWorld {
                   : 'clear',
             ),
           connected: () => this.connects++,
+          sourceFailed: (source, reason) => this.sourceFailures.push(`${source}: ${reason}`),
           credentialsRefused: (_host, reason) => this.refusals.push(reason),
           throttled: (_host, reason) => this.throttlings.push(reason),
           hostFailed: (_host, reason) => this.failures.push(reason),

@@ -128,7 +128,15 @@ describe('a good next hop', () => {
 describe('mail a host cannot take', () => {
   it('fails at once, thousands of it, without a deep stack, and the rest goes on', async () => {
     const up = await peer(always('EHLO', '250-peer\r\n250 PIPELINING'));
-    const here = build([hostAt(up.port, { limit: 2 })], { limit: 2 });
+    // Time enough for a busy machine: thousands are sent in one go.
+    const connection = {
+      hostname: 'me',
+      connectTimeout: 9000,
+      replyTimeout: 9000,
+      dataTimeout: 9000,
+      tlsTimeout: 9000,
+    };
+    const here = build([hostAt(up.port, { limit: 2 })], { limit: 2, connection });
     const binary = {
       content: { size: 1, form: 'plain' as const, dotLines: 0, eightBit: true, binary: true, endsWithCrlf: true },
     };

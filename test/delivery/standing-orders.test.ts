@@ -39,12 +39,16 @@ describe('a selector', () => {
     [{}, [true, true, true]],
   ])('%j speaks of the recipients it fits', (given, expected) => {
     const selector = { ...NOBODY, ...given };
-    expect([0, 1, 2].map((index) => selects(selector, mail, index, 'mx/example.org@slow'))).toEqual(expected);
+    expect(
+      [0, 1, 2].map((index) =>
+        selects(selector, mail.handling, mail.recipients[index]!.address, 'mx/example.org@slow'),
+      ),
+    ).toEqual(expected);
   });
 
   it('knows upstream groups as pools', () => {
-    expect(selects({ ...NOBODY, pool: 'ses' }, mail, 0, 'upstream/ses@slow')).toBe(true);
-    expect(selects({ ...NOBODY, pool: 'ses' }, mail, 0, 'mx/ses')).toBe(false);
+    expect(selects({ ...NOBODY, pool: 'ses' }, mail.handling, 'ann@example.org', 'upstream/ses@slow')).toBe(true);
+    expect(selects({ ...NOBODY, pool: 'ses' }, mail.handling, 'ann@example.org', 'mx/ses')).toBe(false);
   });
 });
 
@@ -82,10 +86,10 @@ describe('standing orders', () => {
   it('send mail another way', () => {
     const { orders } = world();
     const way = orders.reroute({ ...NOBODY, domain: 'example.org' }, 'upstream/ses', TERMS);
-    expect(orders.rerouteOf(mail, 0, 'mx/example.org')).toEqual(way);
-    expect(orders.rerouteOf(mail, 1, 'mx/sub.example.org')).toBeUndefined();
+    expect(orders.rerouteOf(mail, mail.recipients[0]!, 'mx/example.org')).toEqual(way);
+    expect(orders.rerouteOf(mail, mail.recipients[1]!, 'mx/sub.example.org')).toBeUndefined();
     expect(orders.takeBack('all')).toEqual([way]);
-    expect(orders.rerouteOf(mail, 0, 'mx/example.org')).toBeUndefined();
+    expect(orders.rerouteOf(mail, mail.recipients[0]!, 'mx/example.org')).toBeUndefined();
   });
 
   it('are bounded', () => {

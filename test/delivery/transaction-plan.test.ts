@@ -209,4 +209,23 @@ describe('planTransaction', () => {
     });
     expect(step.kind === 'plan' && step.plan.rcpts).toEqual(['RCPT TO:<c@x.net>', 'RCPT TO:<a@x.net>']);
   });
+
+  it('sends with a reverse-path of our own, and names the recipient to a host that speaks DSN', () => {
+    const own = 'b+token@bounces.example';
+    const of = (capabilities: Capabilities, more: Partial<Envelope> = {}): string => {
+      const message = envelope(1, ['r+x=y@example.net'], more);
+      const hop = { tls: null, foundSecurely: false };
+      return inShort(planTransaction(message, [0], message.content, capabilities, undefined, hop, own));
+    };
+    expect(of(host())).toBe(`MAIL FROM:<${own}> | RCPT TO:<r+x=y@example.net> | data`);
+    expect(of(host('DSN'))).toBe(
+      `MAIL FROM:<${own}> | RCPT TO:<r+x=y@example.net> ORCPT=rfc822;r+2Bx+3Dy@example.net | data`,
+    );
+    const named = {
+      recipients: [{ address: 'r@example.net', notify: 0, originalRecipient: 'rfc822;first@example.org' }],
+    };
+    expect(of(host('DSN'), named)).toContain('ORCPT=rfc822;first@example.org');
+    // The original sender's address is not sent, so it does not ask for SMTPUTF8 either.
+    expect(of(host(), { sender: 'röm@example.com' })).toContain(`MAIL FROM:<${own}>`);
+  });
 });

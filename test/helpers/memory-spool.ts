@@ -5,6 +5,7 @@
 import { SluiceError } from '../../src/core/errors.js';
 import type { QueueId } from '../../src/core/queue-id.js';
 import type { Envelope, Lane } from '../../src/message/envelope.js';
+import type { KeyRow, KeyTable, RowKey } from '../../src/spool/key-table.js';
 import type {
   DeliveryState,
   NewMessage,
@@ -49,6 +50,14 @@ export class MemorySpool implements Spool {
 
   get size(): number {
     return this.rows.size;
+  }
+
+  /** Messages by lane, as their rows have it. */
+  lanes(): Record<StoredLane, number> {
+    const counts = { immediate: 0, bulk: 0, deferred: 0 };
+    for (const { state, envelope } of this.rows.values())
+      counts[state !== null && state.attempts > 0 ? 'deferred' : envelope.handling.lane]++;
+    return counts;
   }
 
   stateOf(id: QueueId): DeliveryState | null | undefined {
@@ -124,6 +133,35 @@ export class MemorySpool implements Spool {
 
   async close(): Promise<void> {
     this.alive = false;
+  }
+}
+
+/** A KeyTable in memory; ordered as one in the store where the keys are ASCII. */
+export class MemoryKeyTable implements KeyTable {
+  private readonly rows = new Map<string, KeyRow>();
+
+  get size(): number {
+    return this.rows.size;
+  }
+
+  get(key: RowKey): Buffer | undefined {
+    return this.rows.get(key.join('\n'))?.value;
+  }
+
+  put(key: RowKey, value: Buffer): void {
+    this.rows.set(key.join('\n'), { key, value });
+  }
+
+  remove(key: RowKey): void {
+    this.rows.delete(key.join('\n'));
+  }
+
+  page(after: RowKey, limit: number): KeyRow[] {
+    const behind = [...this.rows].filter(([text]) => text > after.join('\n'));
+    return behind
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, limit)
+      .map(([, row]) => row);
   }
 }
 

@@ -41,14 +41,15 @@ export class SmtpTestClient {
     socket.on('close', end);
   }
 
-  /** Connects and reads the greeting. */
-  static async connect(port: number, host = '127.0.0.1', timeout = 10_000): Promise<SmtpTestClient> {
+  /** Connects and reads the greeting. `opening`: said before it (a PROXY header). */
+  static async connect(port: number, host = '127.0.0.1', timeout = 10_000, opening = ''): Promise<SmtpTestClient> {
     const socket = connect({ port, host, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
     const client = new SmtpTestClient(socket, timeout);
+    if (opening !== '') client.write(opening);
     const greeting = await client.reply();
     if (greeting.code !== 220) throw new Error(`greeting is ${greeting.text}`);
     return client;

@@ -58,6 +58,8 @@ export class SmtpSink {
   readonly messages: SinkMessage[] = [];
   /** Every command line of every connection, in the order of arrival. */
   readonly commands: string[] = [];
+  /** Where each connection came from. */
+  readonly peers: string[] = [];
   connections = 0;
   port = 0;
   readonly options: SinkOptions;
@@ -68,6 +70,7 @@ export class SmtpSink {
     this.options = options;
     this.server = createServer((socket) => {
       this.sockets.add(socket);
+      this.peers.push(socket.remoteAddress ?? '');
       socket.on('close', () => this.sockets.delete(socket));
       const connection = new SinkConnection(this, socket, ++this.connections);
       socket.on('error', () => undefined);

@@ -8,6 +8,6 @@ export const NO_RULES: HandlingRules = {
   listenerLanes: new Map(),
   keepsListener: false,
   account: () => null,
-  laneOf: null,
+  traitsOf: null,
   ignored: () => {},
 };

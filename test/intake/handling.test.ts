@@ -73,7 +73,7 @@ const lane = (value: string): CapturedFields => ({ 'x-sluice-lane': value });
 describe('the lane', () => {
   const tenants = new Tenants([tenant('t', { listeners: ['smtp'], lane: 'immediate' })], addressSet);
   const bulkDefault = { lanes: DEFAULT_LANES };
-  const rule = (said: Lane | null) => ({ laneOf: () => said });
+  const rule = (said: Lane | null) => ({ traitsOf: () => ({ lane: said, tags: ['ruled'] }) });
   const ofListener = (said: Lane) => ({ listenerLanes: new Map([['smtp', said]]) });
   const ofAccount = (said: Lane | null) => ({ account: () => ({ lane: said, tags: [] }) });
 
@@ -97,6 +97,10 @@ describe('the lane', () => {
     ['above thresholds', { lanes: { ...DEFAULT_LANES, immediatePriority: 5 } }, { priority: 5 }, 'immediate'],
   ])('by %s', (_, rules, given, expected) => {
     expect(made(rules, given).lane).toBe(expected);
+  });
+
+  it('by a rule comes with its tags', () => {
+    expect(made(rule(null), {}).tags).toEqual(['ruled']);
   });
 
   it('is not what a header says that says nothing', () => {
@@ -141,6 +145,11 @@ describe('the tenant', () => {
     });
   });
 
+  it('has those of rules, which are told of the others', () => {
+    const traitsOf = ({ tags }: { tags: readonly string[] }) => ({ lane: null, tags: [`after-${tags.length}`, 'a'] });
+    expect(made({ traitsOf }, { fields: { 'x-sluice-tags': 'a b' } }).tags).toEqual(['a', 'b', 'after-2']);
+  });
+
   it('takes 16 tags of a header', () => {
     const words = Array.from({ length: 20 }, (_, i) => `t${i}`);
     const result = made({}, { fields: { 'x-sluice-tags': words.join(' ') } });
@@ -152,7 +161,7 @@ describe('handling', () => {
   it('of a message about which nothing is said is one object for all', () => {
     expect(made({}).result).toBe(PLAIN_HANDLING);
     expect(made({}, { account: 'ann' }).result).toBe(PLAIN_HANDLING);
-    expect(made({ laneOf: () => null }).result).toBe(PLAIN_HANDLING);
+    expect(made({ traitsOf: () => null }).result).toBe(PLAIN_HANDLING);
     const { again } = made({ keepsListener: true, listenerLanes: new Map([['in', 'immediate']]) });
     const of = (listener: string) => again.of({ address: '', relays: true, listener }, transaction({}), undefined, NOW);
     expect(of('in')).toEqual({ ...PLAIN_HANDLING, lane: 'immediate', listener: 'in' });

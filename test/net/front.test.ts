@@ -112,6 +112,7 @@ class World {
       },
       tlsFailed: (address, reason) => this.failures.push(`${address} ${reason}`),
       proxyRefused: (address, reason) => this.failures.push(`${address} ${reason}`),
+      transparentRefused: (address, reason) => this.failures.push(`${address} ${reason}`),
       threadLost: (reason) => this.lostThreads.push(reason),
       closed: (address, listener) => this.count.leave(address, listener),
       room: () => 2 ** 40,

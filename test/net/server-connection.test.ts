@@ -70,6 +70,7 @@ class World {
         authenticate: async () => ({ kind: 'refused', reply: 'badCredentials' }),
         tlsFailed: () => {},
         proxyRefused: () => {},
+        transparentRefused: () => {},
         threadLost: () => {},
         closed: () => {},
         room: () => 1e9,

@@ -5,135 +5,11 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { formatQueueId } from '../../src/core/queue-id.js';
-import { NOTIFY_NEVER, NOTIFY_SUCCESS } from '../../src/message/envelope.js';
-import type { DestinationQueue } from '../../src/queue/destination-queue.js';
-import type { Outcome, OutcomeKind } from '../../src/queue/outcome.js';
-import { QueueCommands } from '../../src/queue/queue-commands.js';
-import { type DeliveryJob, QueuedMessage } from '../../src/queue/queued-message.js';
-import { Scheduler } from '../../src/queue/scheduler.js';
-import type { Notice } from '../../src/queue/settlement.js';
-import { envelope, recipient } from '../helpers/mail.js';
-import { MemorySpool } from '../helpers/memory-spool.js';
-
-const RETRY = { min: 1000, max: 8000, expire: 100_000 };
-
-function outcome(kind: OutcomeKind, more: Partial<Outcome> = {}): Outcome {
-  return { kind, reply: `${kind} by test`, enhanced: '4.0.0', host: 'up', relayed: false, ...more };
-}
-
-interface WorldOptions {
-  readonly memory?: number;
-  readonly expire?: number;
-  readonly delayWarning?: number;
-}
-
-/** The queue with everything around it; `restart` is a crash and a start on the same spool. */
-class World {
-  spool = new MemorySpool();
-  scheduler!: Scheduler;
-  commands!: QueueCommands;
-  inHand: DeliveryJob[] = [];
-  woken = new Map<string, DestinationQueue>();
-  notices: { message: QueuedMessage; notices: readonly Notice[] }[] = [];
-  outcomes: string[] = [];
-  unreadable = 0;
-  /** Notifications that fail before the next one is stored. */
-  failNotices = 0;
-  generation = 0;
-  readonly clock = { now: () => Date.now(), wall: () => Date.now() };
-  private nextId = 1;
-  private readonly options: WorldOptions;
-
-  constructor(options: WorldOptions = {}) {
-    this.options = options;
-    this.build();
-  }
-
-  private build(): void {
-    const generation = ++this.generation;
-    this.woken = new Map();
-    this.inHand = [];
-    this.scheduler = new Scheduler({
-      spool: this.spool,
-      clock: this.clock,
-      retry: { ...RETRY, expire: this.options.expire ?? RETRY.expire },
-      delayWarning: this.options.delayWarning ?? 0,
-      memory: this.options.memory ?? 1_000_000,
-      notifier: {
-        notify: async (message, notices) => {
-          await null;
-          if (this.failNotices > 0) {
-            this.failNotices--;
-            throw new Error('no room for a notice');
-          }
-          if (generation === this.generation) this.notices.push({ message, notices });
-        },
-      },
-      events: {
-        outcome: (message, index, _outcome, status) => this.outcomes.push(`${message.id}/${index} ${status}`),
-        unreadable: () => this.unreadable++,
-        notNotified: () => {},
-      },
-      destinationOf: ({ address }) => address.slice(address.indexOf('@') + 1),
-      wake: (queue) => this.woken.set(queue.key, queue),
-    });
-    this.commands = new QueueCommands(this.spool, this.scheduler, this.clock);
-  }
-
-  async restart(crash: boolean): Promise<void> {
-    if (!crash) this.scheduler.stop();
-    this.spool = this.spool.restarted();
-    this.build();
-    await this.scheduler.recover();
-    await this.turn();
-  }
-
-  async turn(ms = 0): Promise<void> {
-    await vi.advanceTimersByTimeAsync(ms);
-  }
-
-  async add(addresses: readonly string[], more: Parameters<typeof envelope>[2] = {}): Promise<number> {
-    const id = this.nextId++;
-    const message = envelope(id, addresses, { receivedAt: this.clock.now(), ...more });
-    const bytes = Buffer.from('Subject: x\r\n\r\nbody\r\n');
-    const body = {
-      copyOut: (from: number, to: number, target: Uint8Array, at: number) => target.set(bytes.subarray(from, to), at),
-    };
-    const [content] = await this.spool.store([
-      { envelope: message, header: new Uint8Array(0), body, bodyFrom: 0, bodyTo: bytes.length },
-    ]);
-    this.scheduler.add(new QueuedMessage(message, content!, null));
-    return id;
-  }
-
-  /** Takes a waiting job, as a pool does: those of held and deleted messages go back undone. */
-  take(choice = 0): DeliveryJob | undefined {
-    const waiting = [...this.woken.values()].filter((queue) => queue.length > 0);
-    const queue = waiting[choice % Math.max(1, waiting.length)];
-    for (let job = queue?.take(); job !== undefined; job = queue!.take()) {
-      if (!job.message.removed && !job.message.held) {
-        this.inHand.push(job);
-        return job;
-      }
-      this.scheduler.finish(job, []);
-    }
-    return undefined;
-  }
-
-  finish(job: DeliveryJob, kinds: readonly OutcomeKind[]): void {
-    this.inHand.splice(this.inHand.indexOf(job), 1);
-    this.scheduler.finish(
-      job,
-      job.recipients.map((_, i) => outcome(kinds[i % kinds.length]!)),
-    );
-  }
-
-  get waitingJobs(): number {
-    let count = 0;
-    for (const queue of this.woken.values()) count += queue.length;
-    return count;
-  }
-}
+import { NOTIFY_NEVER, NOTIFY_SUCCESS, PLAIN_HANDLING } from '../../src/message/envelope.js';
+import type { OutcomeKind } from '../../src/queue/outcome.js';
+import type { DeliveryJob } from '../../src/queue/queued-message.js';
+import { recipient } from '../helpers/mail.js';
+import { outcome, RETRY, World } from './world.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_700_000_000_000 });
@@ -368,16 +244,25 @@ describe('whatever happens', () => {
     maxLength: 3,
   });
   const pick = fc.nat(20);
+  /** Times are ms from when the message is added. */
+  const handling = fc.record({
+    lane: fc.constantFrom('bulk' as const, 'bulk' as const, 'immediate' as const),
+    tenant: fc.constantFrom('', '', 'a', 'b'),
+    hold: fc.constantFrom(0, 0, 0, 4000),
+    by: fc.constantFrom(null, null, null, { in: 3000, mode: 'R' as const }, { in: 6000, mode: 'N' as const }),
+  });
   const step = fc.oneof(
     {
       weight: 4,
       arbitrary: fc.record({
         do: fc.constant('add' as const),
         to: fc.array(fc.nat(2), { minLength: 1, maxLength: 5 }),
+        handling,
       }),
     },
     { weight: 6, arbitrary: fc.record({ do: fc.constant('take' as const), pick }) },
     { weight: 6, arbitrary: fc.record({ do: fc.constant('finish' as const), pick, kinds }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('putOff' as const), pick, ms: fc.nat(9000) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('requeue' as const), pick }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('split' as const), pick, from: fc.nat(4) }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(6000) }) },
@@ -388,6 +273,21 @@ describe('whatever happens', () => {
         pick,
       }),
     },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('apply' as const),
+        action: fc.constantFrom(
+          'retry' as const,
+          'bounce' as const,
+          'delete' as const,
+          'hold' as const,
+          'release' as const,
+        ),
+        domain: fc.nat(2),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('reroute' as const), domain: fc.nat(2), to: fc.nat(2) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), crash: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), notices: fc.nat(2) }) },
   );
@@ -395,21 +295,22 @@ describe('whatever happens', () => {
   it('no message is lost, none is sent twice without a restart, and nothing is left over', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { maxLength: 60 }),
-        fc.constantFrom(1, 4000, 1_000_000),
+        fc.array(step, { maxLength: 80, size: 'max' }),
+        fc.constantFrom(1, 4000, 12_000, 1_000_000),
         async (steps, memory) => {
           vi.setSystemTime(1_700_000_000_000);
           const world = new World({ memory, expire: 1e12 });
           /** `message/recipient` to the generations it was delivered in. */
           const delivered = new Map<string, number[]>();
-          const refused = new Set<string>();
+          /** Those that need not be delivered: refused, bounced, or of a message with a time limit. */
+          const ended = new Set<string>();
           const removed = new Set<number>();
-          const sizes = new Map<number, number>();
+          const added = new Map<number, readonly string[]>();
           const finish = (job: DeliveryJob, how: readonly OutcomeKind[]) => {
             job.recipients.forEach((recipientIndex, i) => {
               const key = `${job.message.id}/${recipientIndex}`;
               const kind = how[i % how.length];
-              if (kind === 'failed') refused.add(key);
+              if (kind === 'failed') ended.add(key);
               if (kind !== 'delivered') return;
               const generations = delivered.get(key) ?? [];
               expect(generations).not.toContain(world.generation);
@@ -419,12 +320,29 @@ describe('whatever happens', () => {
           };
           for (const one of steps) {
             const job = 'pick' in one ? world.inHand[one.pick % Math.max(1, world.inHand.length)] : undefined;
-            const id = 'pick' in one && sizes.size > 0 ? 1 + (one.pick % sizes.size) : 0;
+            const id = 'pick' in one && added.size > 0 ? 1 + (one.pick % added.size) : 0;
             if (one.do === 'add') {
-              const added = await world.add(one.to.map((n, i) => `r${i}@d${n}.net`));
-              sizes.set(added, one.to.length);
-            } else if (one.do === 'take') world.take(one.pick);
-            else if (one.do === 'finish' && job !== undefined) finish(job, one.kinds);
+              const { lane, tenant, hold, by } = one.handling;
+              const now = world.clock.now();
+              const to = one.to.map((n, i) => `r${i}@d${n}.net`);
+              const message = await world.add(to, {
+                handling: {
+                  ...PLAIN_HANDLING,
+                  lane,
+                  tenant,
+                  holdUntil: hold === 0 ? 0 : now + hold,
+                  deliverBy: by && { at: now + by.in, mode: by.mode, trace: false },
+                },
+              });
+              added.set(message, to);
+              if (by?.mode === 'R') for (const i of to.keys()) ended.add(`${message}/${i}`);
+            } else if (one.do === 'take') {
+              const taken = world.take(one.pick);
+              const until = taken?.message.envelope.handling.holdUntil ?? 0;
+              // Only an operator makes it go before its time.
+              if (until > world.clock.now()) expect(steps.some((each) => each.do === 'retry')).toBe(true);
+            } else if (one.do === 'finish' && job !== undefined) finish(job, one.kinds);
+            else if (one.do === 'putOff' && job !== undefined) world.putOff(job, world.clock.now() + one.ms);
             else if (one.do === 'requeue' && job !== undefined) {
               world.inHand.splice(world.inHand.indexOf(job), 1);
               world.scheduler.requeue(job);
@@ -437,25 +355,43 @@ describe('whatever happens', () => {
               if ((await world.commands.remove(formatQueueId(id))) > 0) removed.add(id);
             } else if (one.do === 'hold' || one.do === 'release' || one.do === 'retry')
               await world.commands[one.do](formatQueueId(id));
+            else if (one.do === 'apply') {
+              const domain = `@d${one.domain}.net`;
+              if (one.action === 'bounce' || one.action === 'delete')
+                for (const [message, to] of added)
+                  to.forEach((address, i) => {
+                    if (address.endsWith(domain)) ended.add(`${message}/${i}`);
+                  });
+              await world.until(
+                world.commands.apply(({ recipients }, i) => recipients[i]!.address.endsWith(domain), one.action),
+              );
+            } else if (one.do === 'reroute') {
+              world.routes.set(`d${one.domain}.net`, `d${one.to}.net`);
+              world.scheduler.resplit(({ destination }) => destination === `d${one.domain}.net`);
+            }
             expect(world.scheduler.memoryInUse >= 0).toBe(true);
+            expect(world.scheduler.laneCounts()).toEqual(world.spool.lanes());
           }
           // Everything that is left is let go and delivered.
           world.failNotices = 0;
           for (let round = 0; round < 500 && (world.spool.size > 0 || world.inHand.length > 0); round++) {
-            for (const id of sizes.keys()) await world.commands.release(formatQueueId(id));
+            for (const id of added.keys()) await world.commands.release(formatQueueId(id));
             while (world.take() !== undefined);
             for (const job of [...world.inHand]) finish(job, ['delivered']);
             await world.turn(1000);
           }
           expect([world.spool.size, world.scheduler.active.size, world.scheduler.memoryInUse]).toEqual([0, 0, 0]);
-          expect(world.waitingJobs).toBe(0);
-          for (const [id, recipients] of sizes)
-            for (let i = 0; i < recipients && !removed.has(id); i++)
-              expect([id, i, delivered.has(`${id}/${i}`) || refused.has(`${id}/${i}`)]).toEqual([id, i, true]);
+          expect([world.waitingJobs, world.scheduler.laneCounts()]).toEqual([
+            0,
+            { immediate: 0, bulk: 0, deferred: 0 },
+          ]);
+          for (const [id, recipients] of added)
+            for (let i = 0; i < recipients.length && !removed.has(id); i++)
+              expect([id, i, delivered.has(`${id}/${i}`) || ended.has(`${id}/${i}`)]).toEqual([id, i, true]);
           world.scheduler.stop();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 200 },
     );
   });
 });

@@ -43,6 +43,7 @@ const outcome = {
   reply: 'too old',
   delay: 432_000_000,
   attempts: 40,
+  category: 'expired',
 } as const;
 
 /** Lone surrogates replaced, as UTF-8 would. */
@@ -67,6 +68,14 @@ describe('hot lines', () => {
     expect(JSON.parse(acceptedLine(7, accepted))).toEqual({ level: 30, time: 7, ...accepted, msg: 'accepted' });
     expect(JSON.parse(attemptLine(7, attempt))).toEqual({ level: 30, time: 7, ...attempt, ms: 1.235, msg: 'attempt' });
     expect(JSON.parse(outcomeLine(7, outcome))).toEqual({ level: 30, time: 7, ...outcome, msg: 'outcome' });
+    // A delivery has no category, and no word about it.
+    const { category: _, ...delivered } = outcome;
+    expect(JSON.parse(outcomeLine(7, { ...outcome, category: '' }))).toEqual({
+      level: 30,
+      time: 7,
+      ...delivered,
+      msg: 'outcome',
+    });
   });
 
   it.each(HOSTILE)('keep %j in one line of valid JSON', (text) => {

@@ -5,13 +5,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Envelope } from '../../src/message/envelope.js';
-import { openSpool } from '../../src/spool/open-spool.js';
-import type { EngineProcess } from '../helpers/engine.js';
 import { SmtpTestClient } from '../helpers/smtp-client.js';
-import { until } from '../helpers/smtp-peer.js';
+import { leftBy, overTls } from './handled.js';
 import { mail, Stage, values } from './stage.js';
 
 let stage: Stage;
@@ -34,35 +30,6 @@ const TO = ['<bob@accept.example>'];
 function config(text: string): Record<string, string> {
   writeFileSync(join(folder, 'sluice.toml'), text);
   return { SLUICE_CONFIG: join(folder, 'sluice.toml') };
-}
-
-/** Ends an engine and reads what it left, in the order of acceptance. */
-async function leftBy(engine: EngineProcess): Promise<Envelope[]> {
-  await engine.stop();
-  const spool = await openSpool({ directory: join(folder, 'spool'), durability: 'fsync' });
-  const ids: number[] = [];
-  await spool.recover((id) => ids.push(id));
-  const all = await Promise.all(ids.sort((a, b) => a - b).map(async (id) => (await spool.load(id))!.envelope));
-  await spool.close();
-  return all;
-}
-
-/** Says a whole session over TLS from the first byte; what came back. */
-async function overTls(port: number, text: string): Promise<string> {
-  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
-  let heard = '';
-  let closed = false;
-  socket.on('error', () => {});
-  socket.on('close', () => {
-    closed = true;
-  });
-  socket.setEncoding('latin1').on('data', (part: string) => {
-    heard += part;
-  });
-  await until('the greeting', () => heard.includes('220 '));
-  socket.write(text);
-  await until('the end', () => closed, 10_000);
-  return heard;
 }
 
 const session = (content: string, parameters = '') =>
@@ -96,7 +63,7 @@ describe('how a message is to be handled', () => {
     await send(plain, ' HOLDFOR=3600 BY=60;RT', WISHES);
     expect(await overTls(secure, session(mail(WISHES), ' BY=60;N'))).toContain('250 2.0.0 Ok: queued');
     expect(await overTls(secure, session(mail()))).toContain('250 2.0.0 Ok: queued');
-    const handled = (await leftBy(engine)).map(({ handling }) => handling);
+    const handled = (await leftBy(engine, folder)).map(({ handling }) => handling);
     const short = handled.map(({ lane, listener, tenant, tags }) => `${listener} ${lane} ${tenant} ${tags.join('+')}`);
     expect(short).toEqual([
       'smtp bulk  ',
@@ -143,7 +110,7 @@ describe('how a message is to be handled', () => {
     );
     expect((await send(['X-Sluice-Tenant: nobody'])).code).toBe(250);
     await engine.waitForLog((line) => line['field'] === 'X-Sluice-Tenant' && line['value'] === 'nobody');
-    const handled = (await leftBy(engine)).map(({ handling: { lane, tenant } }) => `${lane} ${tenant}`);
+    const handled = (await leftBy(engine, folder)).map(({ handling: { lane, tenant } }) => `${lane} ${tenant}`);
     expect(handled).toEqual(['immediate ', 'bulk acme', 'immediate ']);
   });
 });
@@ -222,13 +189,39 @@ describe('DELIVERBY', () => {
     const client = await stage.client(await stage.engine({}, sink));
     await client.send('<ann@client.example> BY=600;R', TO, mail());
     await client.send('<bea@client.example> BY=600;N', TO, mail());
-    const messages = await sink.waitFor(2);
-    expect(messages.map(({ mail: command }) => command).sort()).toEqual([
-      'MAIL FROM:<>',
-      'MAIL FROM:<bea@client.example>',
+    await client.send('<cea@client.example> BY=600;N', ['<bob@accept.example> NOTIFY=NEVER'], mail());
+    await client.send('<dea@client.example>', TO, mail());
+    const messages = await sink.waitFor(5);
+    expect(messages.map(({ mail: command, rcpts: [rcpt] }) => `${command} ${rcpt}`).sort()).toEqual([
+      'MAIL FROM:<> RCPT TO:<ann@client.example>',
+      'MAIL FROM:<> RCPT TO:<bea@client.example>',
+      ...['bea', 'cea', 'dea'].map((name) => `MAIL FROM:<${name}@client.example> RCPT TO:${TO[0]}`),
     ]);
-    const notice = messages.find(({ mail: command }) => command === 'MAIL FROM:<>')!.content.toString();
-    expect(notice).toContain('Status: 5.3.3');
-    expect(notice).toMatch(/Deliver-By-Date: /);
+    const notice = (name: string) =>
+      messages.find(({ rcpts: [rcpt] }) => rcpt === `RCPT TO:<${name}@client.example>`)!.content.toString();
+    expect(notice('ann')).toContain('Action: failed\r\nStatus: 5.3.3\r\n');
+    expect(notice('bea')).toContain('Action: relayed\r\n');
+    for (const name of ['ann', 'bea']) expect(notice(name)).toMatch(/\r\nDeliver-By-Date: /);
+  });
+});
+
+describe('FUTURERELEASE', () => {
+  it('holds a message while others go, over a restart too', async () => {
+    const sink = await stage.sink();
+    const spool = join(folder, 'spool');
+    const engine = await stage.engine({}, sink, spool);
+    const client = await stage.client(engine);
+    const accepted = Date.now();
+    await client.send('<held@client.example> HOLDFOR=8', TO, mail());
+    await client.send('<ann@client.example>', TO, mail());
+    await sink.waitFor(1);
+    await engine.stop();
+    await stage.engine({}, sink, spool);
+    const messages = await sink.waitFor(2, () => true, 40_000);
+    expect(messages.map(({ mail: command }) => command.split(' ')[1])).toEqual([
+      'FROM:<ann@client.example>',
+      'FROM:<held@client.example>',
+    ]);
+    expect(Date.now() - accepted).toBeGreaterThanOrEqual(8000 - 100);
   });
 });

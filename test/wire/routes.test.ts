@@ -127,3 +127,104 @@ describe('routes', () => {
     await next.waitFor(1, ({ rcpts: [rcpt] }) => rcpt === 'RCPT TO:<new@moving.example>');
   });
 });
+
+describe('routes at the door', () => {
+  it('refuse recipients at RCPT, whole messages by their header after DATA, and a part of them by a notification', async () => {
+    const sink = await stage.sink();
+    const engine = await engineWith(
+      `
+      [[route]]
+      name = "loops"
+      header = { "X-Campaign" = "spam*" }
+      recipient = "@dest.example"
+      reply = "554 5.7.1 No such campaign here"
+      [[route]]
+      recipient = "bad@dest.example"
+      sender = "@client.example"
+      reply = "550 5.1.1 Nobody of that name"
+      [[route]]
+      recipient = "@later.example"
+      reply = "450 Later"
+      `,
+      {},
+      sink,
+    );
+    const client = await stage.client(engine);
+    await client.expect('MAIL FROM:<ann@client.example>', 250);
+    expect((await client.command('RCPT TO:<x@later.example>')).text).toBe('450 4.7.1 Later\r\n');
+    // A route before looks at the header: not now.
+    await client.expect('RCPT TO:<bad@dest.example>', 250);
+    await client.expect('RSET', 250);
+
+    const refused = await client.send('<ann@client.example>', ['<ok@dest.example>'], mail(['X-Campaign: Spam 1']));
+    expect(refused.text).toBe('554 5.7.1 No such campaign here\r\n');
+    const named = await client.send('<ann@client.example>', ['<bad@dest.example>'], mail());
+    expect(named.text).toBe('550 5.1.1 Nobody of that name\r\n');
+
+    const part = await client.send('<ann@client.example>', ['<ok@dest.example>', '<bad@dest.example>'], mail());
+    expect(part.code).toBe(250);
+    const [delivered] = await sink.waitFor(1, ({ rcpts: [rcpt] }) => rcpt === 'RCPT TO:<ok@dest.example>');
+    expect(delivered!.rcpts).toHaveLength(1);
+    const [notice] = await sink.waitFor(1, ({ mail: from }) => from.startsWith('MAIL FROM:<>'));
+    expect(notice!.rcpts[0]).toContain('<ann@client.example>');
+    expect(notice!.content.toString()).toContain('Nobody of that name');
+  });
+
+  it('discard what they are told to: taken, logged, sent nowhere, no notice', async () => {
+    const sink = await stage.sink();
+    const engine = await engineWith('[[route]]\nname = "hole"\nrecipient = "@hole.example"\ndiscard = true', {}, sink);
+    const client = await stage.client(engine);
+    const reply = await client.send('<ann@client.example>', ['<x@hole.example> NOTIFY=SUCCESS'], mail());
+    expect(reply.code).toBe(250);
+    await engine.waitForLog((line) => line['reply'] === 'discarded by route hole' && line['status'] === 'delivered');
+    await client.send('<ann@client.example>', ['<y@other.example>'], mail());
+    await sink.waitFor(1);
+    expect(sink.messages).toHaveLength(1);
+    const queued = async () => JSON.parse((await engine.command(['status', '--json'])).out).queued;
+    await expect.poll(queued, { timeout: 10_000 }).toBe(0);
+  });
+
+  it('take mail for inner servers from anyone, and recipients that those know only', async () => {
+    const inner = await stage.sink({
+      reply: (moment, line) => (moment === 'RCPT' && !/<ann@/i.test(line) ? '550 5.1.1 Unknown here' : undefined),
+    });
+    const tables = `
+      [[route]]
+      recipient = ["@in.example", "@*.in.example"]
+      host = "127.0.0.1:${inner.port}"
+      relay = true
+      verify = true
+    `;
+    // Nobody may relay: loopback is taken out.
+    const engine = await engineWith(
+      tables,
+      { SLUICE_RELAY_NETWORKS: '!127.0.0.0/8', SLUICE_LISTEN: 'smtp://127.0.0.1:0' },
+      inner,
+    );
+    const client = await stage.client(engine);
+    await client.expect('MAIL FROM:<stranger@client.example>', 250);
+    expect((await client.command('RCPT TO:<ann@elsewhere.example>')).code).toBe(554);
+    expect((await client.command('RCPT TO:<bob@in.example>')).text).toBe('550 5.1.1 Unknown here\r\n');
+    await client.expect('RCPT TO:<ann@in.example>', 250);
+    await client.expect('RCPT TO:<ann@sub.in.example>', 250);
+    await client.expect('RSET', 250);
+    expect((await client.send('<stranger@client.example>', ['<Ann@in.example>'], mail())).code).toBe(250);
+    await inner.waitFor(1);
+    // What is known is not asked again.
+    expect(inner.commands.filter((line) => line === 'RCPT TO:<bob@in.example>')).toHaveLength(1);
+    expect((await client.send('<s@client.example>', ['<ann@sub.in.example>'], mail())).code).toBe(250);
+    await inner.waitFor(2);
+    writeFileSync(path, '');
+    engine.signal('SIGHUP');
+    await expect
+      .poll(
+        async () => {
+          const next = await stage.client(engine);
+          await next.expect('MAIL FROM:<s@client.example>', 250);
+          return (await next.command('RCPT TO:<ann@in.example>')).code;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(554);
+  });
+});

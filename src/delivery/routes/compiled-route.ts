@@ -42,16 +42,16 @@ export class CompiledRoute {
   constructor(settings: RouteSettings, place: number, addressSet: AddressSetOf) {
     this.settings = settings;
     this.place = place;
-    this.recipient = settings.recipients === null ? null : addressMatch(settings.recipients);
+    const { recipients } = settings;
+    // Where all of them are domains, that the index has it for the domain is all there is to know.
+    this.recipient =
+      recipients === null || recipients.every((pattern) => pattern.startsWith('@')) ? null : addressMatch(recipients);
     this.conditions = conditionsOf(settings, addressSet);
   }
 
-  /** It fits everything. */
-  get isOpen(): boolean {
-    return this.recipient === null && this.conditions.length === 0;
-  }
-
-  /** `address` as received; `domain`: its domain in lower-case A-labels. */
+  /**
+   * Of a route that the index has for this domain. `address` as received; `domain`: its domain in lower-case A-labels.
+   */
   fits(address: string, domain: string, facts: RouteFacts): Fit {
     if (this.recipient !== null && !this.recipient(address, domain)) return 'no';
     let fit: Fit = 'yes';

@@ -10,7 +10,7 @@ import { messageOf } from '../../core/errors.js';
 import { asciiDomain } from '../../smtp/address.js';
 import type { Verdict } from '../../smtp/client-host.js';
 import { enhancedCode } from '../../smtp/reply-parser.js';
-import type { DialFrom, EgressPool } from '../egress.js';
+import { dialFrom, type EgressPool } from '../egress.js';
 import type { Site, SiteHost } from '../site.js';
 import { foldedAddress } from './address-match.js';
 import { ProbeConnection, type ProbeOptions } from './probe-connection.js';
@@ -224,11 +224,9 @@ class Target {
   private connect(host: SiteHost, egress: EgressPool | undefined, inClear: boolean): ProbeConnection {
     const source = egress?.pick(host, host.name, this.options.clock.now());
     if (source !== undefined && 'kind' in source) throw new Error(source.reason);
-    const from: DialFrom | undefined =
-      source === undefined
-        ? undefined
-        : { address: host.address.includes(':') ? source.address6 : source.address4, proxy: source.proxy };
-    const connection = new ProbeConnection(host, this.options, from, inClear, () => {
+    const from = source === undefined ? undefined : dialFrom(source, host.address);
+    const options = source === undefined || source.helo === '' ? this.options : named(this.options, source.helo);
+    const connection = new ProbeConnection(host, options, from, inClear, () => {
       this.connections.delete(connection);
       for (const idle of this.idle.values()) {
         const at = idle.indexOf(connection);
@@ -251,6 +249,11 @@ function ordered(hosts: readonly SiteHost[], byPreference: boolean): readonly Si
   return [...hosts.slice(first), ...hosts.slice(0, first)]
     .flatMap((host) => [host, ...(host.alternatives ?? []).map((address) => ({ ...host, address }))])
     .slice(0, MAX_HOSTS);
+}
+
+/** With the name that an egress source has in EHLO. */
+function named(options: ProbeOptions, hostname: string): ProbeOptions {
+  return { ...options, connection: { ...options.connection, hostname } };
 }
 
 function verificationOf({ stage, reply }: Verdict): Verification {

@@ -7,6 +7,7 @@
 import type { Outcome } from '../../queue/outcome.js';
 import { parseDestination } from '../destination.js';
 import type { EgressPool } from '../egress.js';
+import { throughEgress } from '../egress-hosts.js';
 import type { Site, SiteHosts } from '../site.js';
 import { DEFAULT_GROUP, type RouteSettings } from './route-settings.js';
 
@@ -63,7 +64,7 @@ function outward(egress: string, sources: SiteSources, resolve: () => Promise<Si
       const found = await resolve();
       if (found.kind !== 'hosts') return found;
       const pool = sources.egressPool(egress);
-      if (pool !== null) return { ...found, egress: pool };
+      if (pool !== null) return throughEgress(found, pool);
       // Mail meant for certain addresses does not leave from others.
       return egress === '' ? found : gone('pool of egress sources', egress);
     },

@@ -43,13 +43,14 @@ export class Routes {
   readonly fields: readonly string[];
   /** Recipients are to be asked about before they are taken: `edgeDecision` may say something. */
   readonly decidesAtEdge: boolean;
+  /** Routes refuse: `contentDecision` may say something. */
+  readonly refuses: boolean;
   /** A route looks at the listener that mail came by. */
   readonly asksListener: boolean;
   /** Routes set lanes or tags: `traitsOf` may say something. */
   readonly handles: boolean;
-  /** Domains that are taken from anyone: themselves, and those below. */
-  readonly relayDomains: ReadonlySet<string>;
-  readonly relayBelow: readonly string[];
+  /** Domains that are taken from anyone (`relay`), lower-case A-labels; `.example.org`: all below it. */
+  readonly relayDomains: readonly string[];
   private readonly index: RouteIndex;
   private readonly options: RoutesOptions;
   private readonly byName = new Map<string, CompiledRoute>();
@@ -57,7 +58,6 @@ export class Routes {
   private readonly fallback: FixedKeys | null;
   private readonly mx = new MxKeys();
   private readonly envelopeFacts = new EnvelopeFacts();
-  private readonly refuses: boolean;
 
   constructor(options: RoutesOptions) {
     const { routes } = options;
@@ -70,10 +70,10 @@ export class Routes {
     this.decidesAtEdge = this.refuses || routes.some(({ verify }) => verify);
     this.handles = routes.some(({ setLane, addTags }) => setLane !== null || addTags.length > 0);
     this.asksListener = routes.some(({ listeners }) => listeners !== null);
-    this.fields = [...new Set(routes.flatMap(({ fields }) => fields.map(({ name }) => name)))];
-    const relayed = routes.flatMap(({ relay, recipients }) => (relay ? (recipients ?? []) : []));
-    this.relayDomains = new Set(relayed.filter((one) => !one.startsWith('@*.')).map((one) => one.slice(1)));
-    this.relayBelow = relayed.filter((one) => one.startsWith('@*.')).map((one) => one.slice(2));
+    this.fields = routeFields(routes);
+    this.relayDomains = routes
+      .flatMap(({ relay, recipients }) => (relay ? (recipients ?? []) : []))
+      .map((pattern) => pattern.replace(/^@\*?/, ''));
   }
 
   /** There are routes. */
@@ -156,11 +156,6 @@ export class Routes {
     return lane === null && tags.length === 0 ? null : { lane, tags };
   }
 
-  /** Whether a domain is one that a route with `relay` takes from anyone. `domain`: lower-case A-labels. */
-  relays(domain: string): boolean {
-    return this.relayDomains.has(domain) || this.relayBelow.some((suffix) => domain.endsWith(suffix));
-  }
-
   private routeFor(address: string, domain: string, facts: RouteFacts): CompiledRoute | undefined {
     return this.index.first(address, domain, facts);
   }
@@ -173,6 +168,11 @@ export class Routes {
     const egress = own === '' && this.options.tenantsHaveEgress && tenant !== '' ? this.options.egressOf(tenant) : own;
     return keys === null ? this.mx.of(domain, egress, tlsOptional) : keys.of(egress);
   }
+}
+
+/** Header fields that conditions look at, lower case. */
+export function routeFields(routes: readonly RouteSettings[]): string[] {
+  return [...new Set(routes.flatMap(({ fields }) => fields.map(({ name }) => name)))];
 }
 
 /** null: the key follows the recipient's domain. */

@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.js';
 import { DeadlineWheel } from '../../../src/core/deadline-wheel.js';
+import type { EgressPool, EgressSource } from '../../../src/delivery/egress.js';
 import { RecipientVerifier, type VerifierOptions } from '../../../src/delivery/routes/recipient-verifier.js';
 import type { SiteHosts } from '../../../src/delivery/site.js';
 import { dial } from '../../../src/net/dial.js';
+import type { Wait } from '../../../src/queue/wait.js';
 import { until } from '../../helpers/smtp-peer.js';
 import { type SinkOptions, type SmtpSink, startSink } from '../../helpers/smtp-sink.js';
 import { closedPort, hostAt } from '../delivery-world.js';
@@ -188,6 +190,26 @@ describe('recipient verification', () => {
     serve = false;
     expect(await asked.verify('host/h:25', 'nobody@dest.example')).toMatchObject({ kind: 'refused' });
     expect(sink.connections).toBe(2);
+  });
+
+  it('goes out as mail for the target would: source, name, or not at all', async () => {
+    const sink = await mailboxes();
+    const source = { name: 's', helo: 'out.example', address4: '127.0.0.5', address6: '', proxy: null };
+    const wait: Wait = { kind: 'quota', reason: 'source s has sent enough today', until: 1 };
+    const through = (picked: EgressSource | Wait): SiteHosts => ({
+      kind: 'hosts',
+      hosts: [hostAt(sink.port)],
+      order: 'balance',
+      limit: 10,
+      expires: Number.POSITIVE_INFINITY,
+      egress: { pick: () => picked } as Partial<EgressPool> as EgressPool,
+    });
+    expect(await verifier(through(source)).verify('host/h:25', 'known@dest.example')).toEqual({ kind: 'accepted' });
+    expect(sink.commands[0]).toBe('EHLO out.example');
+    expect(await verifier(through(wait)).verify('host/h:25', 'known@dest.example')).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('source s has sent enough today'),
+    });
   });
 
   it('does not take a refusal of the null sender for one of the recipient', async () => {

@@ -1,0 +1,108 @@
+/**
+ * What would become of mail, found out without sending any: `sluice route`.
+ */
+import type { Lane, Recipient } from '../../message/envelope.js';
+import type { LaneSettings } from '../../message/lane-settings.js';
+import type { Tenants } from '../../message/tenant.js';
+import { domainOf } from '../../smtp/address.js';
+import { parseDestination } from '../destination.js';
+import type { Site, SiteHost, SiteHosts } from '../site.js';
+import type { TlsPolicy } from '../tls-policy.js';
+import type { RouteFacts } from './compiled-route.js';
+import type { Routes } from './routes.js';
+
+/** Mail to be asked about; '' and empty: not said. */
+export interface RouteQuestion {
+  readonly sender: string;
+  readonly recipient: string;
+  readonly account: string;
+  readonly tenant: string;
+  readonly listener: string;
+  readonly client: string;
+  readonly lane: string;
+  readonly tags: readonly string[];
+  /** Header fields by name in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** The part of a RouteReport that routes know. */
+export interface RouteExplanation {
+  readonly sender: string;
+  readonly recipient: string;
+  /** Name of the route that matched, '' for none. */
+  readonly route: string;
+  readonly destination: string;
+  readonly egress: string;
+  readonly tenant: string;
+  readonly lane: string;
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    readonly tls: string;
+  }[];
+  /** Why there are no hosts, '' when there are. */
+  readonly problem: string;
+  /** What the site resolved to, for whoever knows its limits. */
+  readonly found: SiteHosts;
+}
+
+export interface ExplainingParts {
+  readonly routes: Routes;
+  readonly tenants: Tenants;
+  readonly lanes: Pick<LaneSettings, 'default'>;
+  siteOf(destination: string): Site;
+  /** Where mail goes that its route sends to `own`: an operator's order, the suppression list. */
+  elsewhere(own: string, recipient: Recipient, facts: RouteFacts): string;
+}
+
+/** Never rejects. A client that is asked about counts as one that may relay. */
+export async function explainRoute(question: RouteQuestion, parts: ExplainingParts): Promise<RouteExplanation> {
+  const { routes } = parts;
+  const { sender, recipient, account, listener, client, tags, fields } = question;
+  const senderDomain = domainOf(sender);
+  const marks = { relays: true, account, header: '', sender, senderDomain, client, listener };
+  const tenant = parts.tenants.named(question.tenant) ?? parts.tenants.of(marks);
+  const name = question.tenant === '' ? (tenant?.name ?? '') : question.tenant;
+  const given: Lane | null = question.lane === 'immediate' || question.lane === 'bulk' ? question.lane : null;
+  const mail = { sender, account, tenant: name, listener, clientAddress: client, tags, fields };
+  const said = routes.traitsOf({ ...mail, recipients: [{ address: recipient, notify: 0, originalRecipient: '' }] });
+  const lane = given ?? said?.lane ?? tenant?.lane ?? parts.lanes.default;
+  const facts: RouteFacts = { ...mail, client, lane };
+  const route = routes.find(recipient, facts);
+  const destination = parts.elsewhere(
+    routes.destinationFor(recipient, facts),
+    { address: recipient, notify: 0, originalRecipient: '' },
+    facts,
+  );
+  const found = await parts.siteOf(destination).resolve();
+  return {
+    sender,
+    recipient,
+    route: route?.name ?? '',
+    destination,
+    egress: parseDestination(destination).egress,
+    tenant: name,
+    lane,
+    hosts: found.kind === 'hosts' ? found.hosts.flatMap(addressesOf) : [],
+    problem: found.kind === 'failed' ? found.reason : found.kind === 'local' ? whatBecomes(destination, routes) : '',
+    found,
+  };
+}
+
+function addressesOf({ name, address, alternatives = [], port, tls }: SiteHost) {
+  return [address, ...alternatives].map((one) => ({ name, address: one, port, tls: tlsWords(tls) }));
+}
+
+function tlsWords({ mode, verify, implicit }: TlsPolicy): string {
+  const words = mode === 'required' ? (verify === 'any' ? 'required, not verified' : `required, ${verify}`) : mode;
+  return implicit ? `${words}, from the first byte` : words;
+}
+
+function whatBecomes(destination: string, routes: Routes): string {
+  const { kind, name } = parseDestination(destination);
+  const target = routes.named(name)?.target;
+  if (target?.kind === 'refuse' && kind === 'refuse')
+    return `refused by route ${name}: ${target.code} ${target.enhanced} ${target.text}`;
+  return kind === 'discard' ? `discarded by route ${name}` : 'dealt with by the engine itself';
+}
