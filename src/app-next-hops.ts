@@ -3,6 +3,7 @@
  *
  * What a reload leaves as it is goes on: access tokens and what was learnt at logins is kept.
  */
+import { type Distances, distancesFrom } from './app-distances.js';
 import { upstreamsOf } from './app-upstreams.js';
 import type { ConfiguredRoute } from './config/route-table.js';
 import type { Settings } from './config/schema.js';
@@ -29,18 +30,22 @@ export class NextHops {
   private readonly http: HttpClient;
   private readonly clock: Clock;
   private readonly lookUp: LookUpAddresses;
+  private readonly distances: Distances;
   private readonly standard: Site | undefined;
   private groups: ReadonlyMap<string, Built> = new Map();
   private hosts: ReadonlyMap<string, Built> = new Map();
 
-  /** @throws SluiceError `bad-upstream` where one of SLUICE_UPSTREAM cannot be used as it is set. */
+  /** @throws SluiceError `bad-upstream` or `bad-geoip` where one of SLUICE_UPSTREAM cannot be used as it is set. */
   constructor(settings: Settings, http: HttpClient, clock: Clock, lookUp: LookUpAddresses) {
     this.settings = settings;
     this.http = http;
     this.clock = clock;
     this.lookUp = lookUp;
-    const all = settings.upstream.length === 0 ? null : upstreamsOf(settings, http, clock);
-    this.standard = all === null ? undefined : upstreamSite(all, lookUp);
+    this.distances = distancesFrom(settings);
+    const all = settings.upstream.length === 0 ? null : upstreamsOf(settings, http, clock, this.distances);
+    // Who says where they stand wants the nearest.
+    const placed = settings.region !== '' || settings.upstream.some(({ region }) => region !== '');
+    this.standard = all === null ? undefined : upstreamSite(all, lookUp, placed ? 'nearest' : 'balance');
   }
 
   /** @throws SluiceError `bad-upstream` or `bad-route`, and keeps the old. */
@@ -81,7 +86,8 @@ export class NextHops {
     if (before?.from === from) return before;
     // The user and password of SLUICE_UPSTREAM are for its hosts and for no others.
     const own = { ...this.settings, upstream: hosts, upstreamUser: '', upstreamPassword: '' };
-    return { from, site: upstreamSite(upstreamsOf(own, this.http, this.clock, where), this.lookUp, order) };
+    const upstreams = upstreamsOf(own, this.http, this.clock, this.distances, where);
+    return { from, site: upstreamSite(upstreams, this.lookUp, order) };
   }
 }
 

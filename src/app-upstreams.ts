@@ -3,6 +3,7 @@
  * policies made.
  */
 import { readFileSync, statSync } from 'node:fs';
+import type { Distances } from './app-distances.js';
 import type { Settings } from './config/schema.js';
 import { UPSTREAM_PRESETS } from './config/upstream-presets.js';
 import type { TokenSource, UpstreamAddress } from './config/upstream-type.js';
@@ -30,10 +31,15 @@ export function upstreamsOf(
   settings: UpstreamSettings,
   http: HttpClient,
   clock: Clock,
+  distances: Distances,
   where = 'SLUICE_UPSTREAM',
 ): Upstream[] {
   try {
-    return settings.upstream.map((address) => upstreamOf(address, settings, http, clock));
+    return settings.upstream.map((address) => {
+      const upstream = upstreamOf(address, settings, http, clock);
+      const { host, region } = address;
+      return distances === null ? upstream : { ...upstream, guessDistance: distances(host, region) };
+    });
   } catch (error) {
     throw new SluiceError('bad-upstream', `${where}: ${messageOf(error)}`, { temporary: false, cause: error });
   }
@@ -41,7 +47,7 @@ export function upstreamsOf(
 
 function upstreamOf(address: UpstreamAddress, settings: UpstreamSettings, http: HttpClient, clock: Clock): Upstream {
   const credentials = credentialsOf(address, settings, http, clock);
-  const { host, port, pool, weight, messages, recipients } = address;
+  const { host, port, pool, weight, messages, recipients, region, cost, quota, check } = address;
   return {
     host,
     port,
@@ -51,6 +57,10 @@ function upstreamOf(address: UpstreamAddress, settings: UpstreamSettings, http: 
     maxRecipients: recipients,
     tls: policyOf(address, credentials !== null, settings.upstreamTlsMinVersion),
     ...(credentials === null ? {} : { credentials }),
+    region,
+    cost,
+    quota,
+    check,
   };
 }
 

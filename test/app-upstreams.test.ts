@@ -5,10 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { distancesFrom } from '../src/app-distances.js';
 import { upstreamsOf } from '../src/app-upstreams.js';
 import { loadSettings } from '../src/config/load-settings.js';
 import { systemClock } from '../src/core/clock.js';
 import { selfSigned } from './helpers/test-authority.js';
+import { tinyMmdb } from './helpers/tiny-mmdb.js';
 
 const machine = { hostname: 'me.example', cores: 4, memory: 4 * 2 ** 30 };
 const nobody = { request: () => Promise.reject(new Error('not asked')) };
@@ -27,7 +29,7 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 function upstreams(env: Record<string, string>) {
   const { settings, problems } = loadSettings(env, cwd, machine);
   expect(problems).toEqual([]);
-  return upstreamsOf(settings, nobody, systemClock);
+  return upstreamsOf(settings, nobody, systemClock, distancesFrom(settings));
 }
 
 /** `user password mode verify` of each. */
@@ -106,5 +108,33 @@ describe('policies', () => {
       SLUICE_UPSTREAM: `smtps://a.example?auth=EXTERNAL&cert=${path('cert')}&key=${path('key')}`,
     });
     expect(one!.credentials?.sasl).toMatchObject({ mechanism: 'EXTERNAL', certificate: true, user: '' });
+  });
+});
+
+describe('what an upstream is chosen by', () => {
+  it('comes from its URL', () => {
+    const [one] = upstreams({ SLUICE_UPSTREAM: 'smtp://a.example?region=eu-west-1&cost=2&quota=1000&check=1m' });
+    expect(one).toMatchObject({ region: 'eu-west-1', cost: 2, quota: 1000, check: 60_000 });
+    expect(one!.guessDistance).toBeUndefined();
+  });
+
+  it('the distance is guessed by region, by a name that holds one, then by address', () => {
+    writeFileSync(path('city.mmdb'), tinyMmdb(52.5, 13.4));
+    const [near, far, other] = upstreams({
+      SLUICE_UPSTREAM: 'smtp://a.example?region=eu-west-3,ses://ap-southeast-2?tls=required&verify=no,smtp://c.example',
+      SLUICE_UPSTREAM_USER: 'u',
+      SLUICE_UPSTREAM_PASSWORD: 'p',
+      SLUICE_REGION: 'eu-central-1',
+      SLUICE_GEOIP_FILE: path('city.mmdb'),
+    });
+    const at = (address: string) => [near, far, other].map((upstream) => upstream!.guessDistance!(address));
+    expect(at('10.0.0.1').map((ms) => Math.round(ms!))).toEqual([12, 252, 11]);
+    expect(at('192.0.2.1')[2]).toBeUndefined();
+  });
+
+  it('a database of places needs a place to measure from', () => {
+    expect(() => upstreams({ SLUICE_UPSTREAM: 'smtp://a.example', SLUICE_GEOIP_FILE: path('junk') })).toThrow(
+      /SLUICE_GEOIP_FILE needs a SLUICE_REGION/,
+    );
   });
 });

@@ -6,6 +6,7 @@
  */
 import { MECHANISMS, type Mechanism } from '../smtp/authentication.js';
 import { canonicalAddress, canonicalDomain, formatHostPort } from './address-type.js';
+import { CHOICE_PARAMETERS, choiceParameters, readChoice, type UpstreamChoice } from './upstream-choice.js';
 import { UPSTREAM_PRESETS, type UpstreamPreset } from './upstream-presets.js';
 import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.js';
 import type { Parsed, ValueType } from './value-type.js';
@@ -22,7 +23,7 @@ export interface TokenSource {
 }
 
 /** One next hop; '' and 0 stand for "not given". */
-export interface UpstreamAddress {
+export interface UpstreamAddress extends UpstreamChoice {
   readonly host: string;
   readonly port: number;
   /** Most connections to it; `weight`: its share of the mail against the others. */
@@ -68,6 +69,7 @@ const SMTPS_PORT = 465;
 const NUMBERS = ['pool', 'weight', 'messages', 'recipients'] as const;
 const PARAMETERS = [
   ...NUMBERS,
+  ...CHOICE_PARAMETERS,
   'tls',
   'verify',
   'ca',
@@ -164,11 +166,14 @@ function read(url: UpstreamUrl): Parsed<UpstreamAddress> {
   if (url.password !== '' && one('password_file') !== '') return { problem: 'the password is given twice' };
   const tokens = tokensOf(one, preset);
   if (tokens !== null && 'problem' in tokens) return tokens;
+  const choice = readChoice(one);
+  if ('problem' in choice) return choice;
   return {
     value: {
       host,
       port: url.port || (preset?.port ?? (implicit ? SMTPS_PORT : SMTP_PORT)),
       ...counts,
+      ...choice,
       tls: tls as UpstreamAddress['tls'],
       implicit,
       verify: one('verify') !== 'no',
@@ -252,6 +257,7 @@ function format(value: UpstreamAddress): string {
     ['weight', value.weight],
     ['messages', value.messages],
     ['recipients', value.recipients],
+    ...choiceParameters(value),
     ['tls', value.tls === 'required' && value.implicit ? '' : value.tls],
     ['verify', value.verify ? '' : 'no'],
     ['ca', value.ca],

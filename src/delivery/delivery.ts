@@ -195,6 +195,7 @@ export class Delivery {
     for (const [key, site] of this.sites)
       if (site.isEmpty && !site.states.isSetBack(now)) {
         site.turns.stop();
+        site.checks.stop();
         this.sites.delete(key);
       }
     this.sweepAt = Math.max(SWEEP_FROM, this.sites.size * 2);

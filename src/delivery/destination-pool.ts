@@ -12,11 +12,12 @@ import type { Wait } from '../queue/wait.js';
 import type { PoolEnvironment } from './delivery.js';
 import { type DestinationFacts, factsOf, type PoolView, waitsOf } from './destination-facts.js';
 import type { EgressPool } from './egress.js';
+import { pick } from './health/choice.js';
 import { type FinderOwner, type FindFailure, type FoundHosts, HostFinder } from './host-finder.js';
-import { type HostState, pickBalanced, pickPreferred } from './host-state.js';
+import { ALONE, type HostState } from './host-state.js';
 import { JobGate } from './job-gate.js';
 import { LocalDelivery } from './local-delivery.js';
-import type { Site, SiteHost } from './site.js';
+import type { HostOrder, Site, SiteHost } from './site.js';
 import type { SiteConnections } from './site-connections.js';
 import { POLL } from './site-turns.js';
 import { Slots } from './slots.js';
@@ -46,7 +47,7 @@ export class DestinationPool implements FinderOwner, Waiter {
   private readonly gate: JobGate;
   private local: LocalDelivery | null = null;
   private site: SiteConnections | null = null;
-  private balanced = false;
+  private howToChoose: HostOrder = 'preference';
   /** Parallel. */
   private order: readonly HostState[] = [];
   private wanted: readonly WantedHost[] = [];
@@ -178,7 +179,7 @@ export class DestinationPool implements FinderOwner, Waiter {
       return;
     }
     this.egress = hosts.egress ?? null;
-    this.balanced = hosts.order === 'balance';
+    this.howToChoose = hosts.order;
     this.slots.setLimit(hosts.limit, this.environment.reserveShare);
     const site = this.environment.siteFor(this.queue.key, hosts.hosts);
     this.gate.control = this.environment.controlOf === undefined ? null : site.control;
@@ -204,7 +205,7 @@ export class DestinationPool implements FinderOwner, Waiter {
     const mayDial = lacking && this.slots.hasRoom(urgent) && site.slots.hasRoom(urgent);
     let hosts = this.order;
     for (;;) {
-      const state = this.balanced ? pickBalanced(hosts, now, mayDial) : pickPreferred(hosts, now, mayDial);
+      const state = pick(hosts, this.howToChoose, now, mayDial);
       if (state === undefined) return false;
       if (urgent || state.slots.sparesOne) {
         const wanted = this.wanted[this.order.indexOf(state)]!;
@@ -280,7 +281,11 @@ export class DestinationPool implements FinderOwner, Waiter {
     const now = this.environment.clock.now();
     if (site !== null && site !== before.site) site.pools++;
     this.site = site;
-    this.order = hosts.map((host) => site!.states.hold(host, now));
+    const joins = site === before.site && before.order.length > 0;
+    this.order = hosts.map((host) => site!.states.hold(host, joins, now));
+    const peers = this.howToChoose === 'preference' ? ALONE : this.order;
+    for (const state of this.order) state.compareWith(peers);
+    site?.checks.watch(this.order);
     this.wanted = hosts.map((host) => ({ host, key: this.keyOf(host) }));
     for (const state of before.order) before.site!.states.letGo(state);
     if (before.site === null) return;

@@ -4,7 +4,7 @@
 import type { DeliveryJob } from '../queue/queued-message.js';
 import type { SessionFault, Verdict } from '../smtp/client-host.js';
 import type { PoolEnvironment } from './delivery.js';
-import type { TransactionResult } from './host-state.js';
+import type { HealthChange, TransactionResult } from './host-state.js';
 import type { SiteControl } from './site-control.js';
 import { throttlingOf } from './throttling.js';
 import type { UpstreamConnection } from './upstream-connection.js';
@@ -55,9 +55,12 @@ export class HostLessons {
     this.control.closed(host, sourceName, this.environment.clock.now());
   }
 
-  /** A transaction that began is over. */
-  ended({ plan, jobBegan }: UpstreamConnection, result: TransactionResult, now: number): void {
-    plan.state.transactionEnded(result, now - jobBegan, now);
+  /** A transaction that began is over. What that changed for the host. */
+  ended({ plan, host, jobBegan }: UpstreamConnection, result: TransactionResult, now: number): HealthChange {
+    const { state } = plan;
+    const change = state.transactionEnded(result, now - jobBegan, now);
+    if (change === 'out') this.environment.events.throttled(host, state.lastFailure, state.pausedUntil - now);
+    return change;
   }
 
   /** The host answered. */
@@ -78,14 +81,4 @@ export class HostLessons {
       return;
     }
   }
-}
-
-/** The worst that befell: what a host says about one recipient is said about itself only where it is a deferral. */
-export function resultOf(verdicts: readonly Verdict[]): TransactionResult {
-  let result: TransactionResult = 'delivered';
-  for (const { reply } of verdicts) {
-    if (reply.code >= 400 && reply.code < 500) return 'deferred';
-    if (reply.code >= 500) result = 'failed';
-  }
-  return result;
 }

@@ -20,13 +20,13 @@ export class HostStates {
     this.environment = environment;
   }
 
-  /** For one more pool; `letGo` ends that. */
-  hold(host: SiteHost, now: number): HostState {
+  /** For one more pool; `letGo` ends that. `joins`: it comes to others that are in use. */
+  hold(host: SiteHost, joins: boolean, now: number): HostState {
     const key = keyOf(host);
     let state = this.states.get(key);
     if (state === undefined) {
       if (this.states.size >= this.sweepAt) this.sweep(now);
-      state = new HostState(host);
+      state = new HostState(host, joins ? now : undefined);
       this.states.set(key, state);
     }
     state.site = host;

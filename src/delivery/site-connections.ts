@@ -13,7 +13,9 @@ import type { ConnectionOwner } from './connection-plan.js';
 import type { PoolEnvironment } from './delivery.js';
 import type { DestinationPool, WantedHost } from './destination-pool.js';
 import { DialChoice } from './dial-choice.js';
-import { HostLessons, resultOf } from './host-lessons.js';
+import { HostChecks } from './health/host-checks.js';
+import { resultOf } from './health/transaction-result.js';
+import { HostLessons } from './host-lessons.js';
 import type { HostState, TransactionResult } from './host-state.js';
 import { HostStates } from './host-states.js';
 import type { SiteControl } from './site-control.js';
@@ -31,6 +33,7 @@ export class SiteConnections implements ConnectionOwner {
   readonly slots = new Slots();
   readonly states: HostStates;
   readonly turns: SiteTurns;
+  readonly checks: HostChecks;
   /** Pools that use it. */
   pools = 0;
   private readonly choice: DialChoice;
@@ -45,6 +48,7 @@ export class SiteConnections implements ConnectionOwner {
     this.lessons = new HostLessons(control, environment);
     this.states = new HostStates(environment);
     this.turns = new SiteTurns(environment.clock, this.slots);
+    this.checks = new HostChecks(environment, () => this.turns.serve());
   }
 
   /** Nobody uses it and nothing is open. */
@@ -137,6 +141,7 @@ export class SiteConnections implements ConnectionOwner {
   /** Closes what is idle; every other connection when its job is done. */
   drain(): void {
     this.turns.stop();
+    this.checks.stop();
     for (const connection of [...this.all]) if (connection.job === null) connection.quit();
   }
 
@@ -157,18 +162,19 @@ export class SiteConnections implements ConnectionOwner {
 
   jobDone(connection: UpstreamConnection, job: DeliveryJob, verdicts: readonly Verdict[]): void {
     const now = this.environment.clock.now();
-    this.ended(connection, resultOf(verdicts), now);
+    const leaves = verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421);
+    const untouched = leaves && connection.session.transactions > 1;
+    this.ended(connection, untouched ? 'untried' : resultOf(verdicts), now);
     this.lessons.throttling(connection, verdicts, now);
     this.lessons.finished(connection, job, verdicts, now);
-    const leaves = verdicts.every((verdict) => verdict.stage === 'mail' && verdict.reply.code === 421);
-    if (leaves && connection.session.transactions > 1 && this.requeued(connection, job)) return;
+    if (untouched && this.requeued(connection, job)) return;
     this.environment.ends.decided(connection, job, verdicts);
     if (connection.session.usable) this.release(connection);
   }
 
   jobRefused(connection: UpstreamConnection, job: DeliveryJob, refusal: PlanRefusal): void {
     const now = this.environment.clock.now();
-    this.ended(connection, 'delivered', now);
+    this.ended(connection, 'untried', now);
     this.control.refund(job, connection.sourceName, connection.jobBegan);
     this.environment.ends.refused(connection, job, refusal);
     // Not from within `begin`: a queue full of mail that this host cannot take must not recurse.
@@ -185,7 +191,7 @@ export class SiteConnections implements ConnectionOwner {
     uncertain: boolean,
   ): void {
     const now = this.environment.clock.now();
-    this.ended(connection, 'lost', now);
+    this.ended(connection, untouched ? 'untried' : 'lost', now);
     if (uncertain) this.environment.events.uncertain(job, connection.host.name);
     if (untouched && this.requeued(connection, job)) return;
     this.environment.ends.lost(connection, job, reason);
@@ -193,7 +199,7 @@ export class SiteConnections implements ConnectionOwner {
 
   jobUnreadable(connection: UpstreamConnection, job: DeliveryJob, error: unknown): void {
     const now = this.environment.clock.now();
-    this.ended(connection, 'delivered', now);
+    this.ended(connection, 'untried', now);
     this.control.refund(job, connection.sourceName, connection.jobBegan);
     this.environment.ends.unreadable(connection, job, error);
     if (connection.free) this.release(connection);
@@ -314,7 +320,13 @@ export class SiteConnections implements ConnectionOwner {
     this.slots.ended(urgent);
     pool.slots.ended(urgent);
     plan.state.slots.ended(urgent);
-    this.lessons.ended(connection, result, now);
+    if (this.lessons.ended(connection, result, now) === 'back') setImmediate(() => this.hostIsBack(pool));
+  }
+
+  /** Others wait for a host that is known to take mail again. */
+  private hostIsBack(pool: DestinationPool): void {
+    pool.dispatch();
+    this.turns.serve();
   }
 
   private move(connection: UpstreamConnection, pool: DestinationPool, now: number): void {

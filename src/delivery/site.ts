@@ -33,6 +33,10 @@ export interface SiteHost {
   readonly maxRecipients?: number;
   /** Where it stands, for the nearest first: `eu-west`, or coordinates; '' or none: not said. */
   readonly region?: string;
+  /** How far it is by region, coordinates or GeoIP, as ms of a connect time: a guess until measured. None: not known. */
+  readonly distance?: number;
+  /** Every so many ms without mail it is looked whether it answers, 0 or none: not. */
+  readonly check?: number;
   /** Share of its price: of equal hosts the cheaper is taken. 0 or none: not said. */
   readonly cost?: number;
   /** Messages a day at most, 0 or none: no limit. */
@@ -97,6 +101,13 @@ export interface Upstream {
   readonly credentials?: HostCredentials;
   readonly maxMessages?: number;
   readonly maxRecipients?: number;
+  /** As SiteHost has them. Where a region is given the nearest is chosen. */
+  readonly region?: string;
+  readonly cost?: number;
+  readonly quota?: number;
+  readonly check?: number;
+  /** How far an address of it is by what is known of places, as ms of a connect time; undefined: not known. */
+  guessDistance?(address: string): number | undefined;
 }
 
 /** Addresses of a host name or literal, best first; throws what `MailHostResolver` would report as failed. */
@@ -119,8 +130,10 @@ export function upstreamSite(
           expires = Math.min(expires, found.expires);
           const [address, ...alternatives] = found.addresses;
           if (address === undefined) throw new Error(`no address for upstream ${upstream.host}`);
-          const { host: name, pool: limit, ...same } = upstream;
-          hosts.push({ ...same, foundSecurely: true, name, limit, address, alternatives });
+          const { host: name, pool: limit, guessDistance, ...same } = upstream;
+          const distance = guessDistance?.(address);
+          const host = { ...same, foundSecurely: true, name, limit, address, alternatives };
+          hosts.push(distance === undefined ? host : { ...host, distance });
         } catch (error) {
           reason = error instanceof Error ? error.message : String(error);
         }
