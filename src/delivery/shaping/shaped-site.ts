@@ -263,7 +263,7 @@ export class ShapedSite implements SiteControl {
 
   private pauseSource(at: SiteSource, ms: number, reason: string, now: number, action: Action): void {
     if (!at.pause.begin(`${at.words} is paused (${reason})`, now + ms)) return;
-    if (at.name !== '') this.environment.actions.pauseSource(at.name, this.rules.facts.site, ms, reason, now);
+    if (at.name !== '') this.environment.actions.pauseSource(at.name, this.site, ms, reason, now);
     this.tell(action, at, '', ms, reason);
   }
 

@@ -55,6 +55,11 @@ describe('limits of a site', () => {
     ]);
   });
 
+  it('that are shipped hold for all mail beside a limit for one tenant', () => {
+    const own = [{ mx: 'google.com', tenant: 'acme', rates: perMinute(1000) }];
+    expect(limits(own, { tenant: 'acme' })).toContain('site google.com: 300 messages a minute');
+  });
+
   it('are lifted by 0', () => {
     const own = [{ site: 'google.com', connections: 0, rates: perMinute(0) }];
     expect(limits(own)).toEqual(['site google.com: 5 new connections a second']);
