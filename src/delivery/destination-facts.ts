@@ -92,10 +92,11 @@ function factsOfHost(host: HostState, now: number): Readonly<Record<string, unkn
 }
 
 /** A host that is paused, or rests and has no connection to go on with. */
-function waitOfHost({ site, pausedUntil, restUntil, idle, lastFailure }: HostState, now: number): Wait | null {
+function waitOfHost(host: HostState, now: number): Wait | null {
+  const { site, pausedUntil, restUntil, idle, lastFailure } = host;
   const who = `host ${site.name} (${site.address})`;
   if (pausedUntil > now)
-    return { kind: 'throttled', reason: `${who} is given no mail: ${lastFailure}`, until: pausedUntil };
+    return { kind: host.pauseCause, reason: `${who} is given no mail: ${lastFailure}`, until: pausedUntil };
   if (restUntil <= now || idle.length > 0) return null;
   return { kind: 'breaker', reason: `${who} is left alone: ${lastFailure}`, until: restUntil };
 }
