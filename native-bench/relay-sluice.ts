@@ -4,7 +4,7 @@
  *   (fsync). The limit of messages per connection is off, as the load keeps its connections. Logs go to a file.
  * Limits: needs `npm run build` first. A run of another checkout names its folder.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child, freePort, projectRoot, sleep } from './programs.js';
 import type { Need, RelayDriver, RelayStart, RunningRelay } from './relay.js';
@@ -15,6 +15,62 @@ function knowsSetting(folder: string, variable: string): boolean {
   return readdirSync(room).some(
     (file) => file.endsWith('.js') && readFileSync(join(room, file), 'utf8').includes(variable),
   );
+}
+
+/** Everything of the delivery brain that a message meets on its way, none of which stops it. */
+const BRAIN = `
+[lanes]
+default = "bulk"
+reserve = 0.1
+
+[[tenant]]
+name = "bench"
+clients = ["127.0.0.0/8"]
+weight = 2
+messages_per_hour = 1000000000
+
+[[route]]
+recipient = ["@nowhere.example", "@*.nowhere.example"]
+discard = true
+
+[[route]]
+header = { "X-Campaign" = "spring*" }
+discard = true
+
+[[route]]
+name = "all"
+tenant = "bench"
+upstream = "default"
+add_tags = ["load"]
+
+[[shaping]]
+upstream = "default"
+messages_per_second = 1000000
+recipients_per_minute = 100000000
+connections = 1000
+
+[[shaping]]
+tenant = "*"
+messages_per_hour = 1000000000
+`;
+
+/** A driver of Sluice with tenants, routes, lanes, limits, learning and suppression all in use. */
+export function sluiceBrainRelay(name = 'sluice-brain', folder = projectRoot): RelayDriver {
+  const file = join(projectRoot, 'var/bench/brain.toml');
+  const driver = sluiceRelay(name, folder, {
+    SLUICE_CONFIG: file,
+    SLUICE_SUPPRESSION: 'all',
+    SLUICE_CLIENT_LIMITS: 'all',
+    SLUICE_CLIENT_MESSAGES_PER_MINUTE: '100000000',
+  });
+  return {
+    ...driver,
+    start: (options) => {
+      mkdirSync(join(projectRoot, 'var/bench'), { recursive: true });
+      writeFileSync(file, BRAIN);
+      return driver.start(options);
+    },
+  };
 }
 
 /** A driver of the Sluice in `folder`, shown as `name`; `extra` is added to its environment. */

@@ -17,7 +17,7 @@ import { eximRelay } from './relay-exim.js';
 import { harakaRelay } from './relay-haraka.js';
 import { noRelay, nullRelay } from './relay-null.js';
 import { postfixRelay } from './relay-postfix.js';
-import { sluiceRelay } from './relay-sluice.js';
+import { sluiceBrainRelay, sluiceRelay } from './relay-sluice.js';
 import { machine, ratios } from './report.js';
 import { runRounds } from './rounds.js';
 import { summarize } from './sample.js';
@@ -25,7 +25,15 @@ import { loadScenarios } from './scenarios.js';
 import { planOf, specialScenarios } from './special-scenarios.js';
 import { tlsScenarios } from './tls-scenarios.js';
 
-const relays: readonly RelayDriver[] = [sluiceRelay(), postfixRelay, eximRelay, harakaRelay, nullRelay, noRelay];
+const relays: readonly RelayDriver[] = [
+  sluiceRelay(),
+  sluiceBrainRelay(),
+  postfixRelay,
+  eximRelay,
+  harakaRelay,
+  nullRelay,
+  noRelay,
+];
 const scenarios = [...loadScenarios, ...specialScenarios, ...laneScenarios, ...destinationsScenarios, ...tlsScenarios];
 const help = `npm run bench:native -- [options]
   --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)
@@ -114,7 +122,7 @@ async function main(): Promise<number> {
   if (flushes && !commandExists('strace')) say('flushes are not counted: strace is not installed');
   const known = relaysFor(options['sluice-tls-threads']);
   // `sluice` means all of its settings.
-  const settings = known.filter(({ name }) => name.startsWith('sluice')).map(({ name }) => name);
+  const settings = known.filter(({ name }) => /^sluice(?:-\d+)?$/.test(name)).map(({ name }) => name);
   const names = options.relays.split(',').flatMap((name) => (name === 'sluice' ? settings : name));
   const present = pick('relay', names.join(','), known).filter((relay) => {
     const reason = relay.missing();
