@@ -82,6 +82,8 @@ export class SmtpPeer {
   readonly authenticated: string[] = [];
   script: Script;
   security: PeerSecurity;
+  /** How long after the command each reply comes, ms; replies stay in their order. */
+  latency = 0;
   private context: tls.SecureContext | undefined;
   private readonly server: net.Server;
 
@@ -155,6 +157,15 @@ export class SmtpPeer {
       return GOOD[stage].replace('\r\n', `${more}\r\n`);
     };
 
+    const later = (then: () => void): void => {
+      if (this.latency === 0) then();
+      else setTimeout(then, this.latency);
+    };
+    const say = (text: string): void =>
+      later(() => {
+        if (!socket.destroyed) socket.write(text, 'latin1');
+      });
+
     /** Reacts at a stage; the code that was said, 0 for none. */
     const react = (stage: PeerStage, line = ''): number => {
       const count = counts.get(stage) ?? 0;
@@ -163,7 +174,7 @@ export class SmtpPeer {
       if (reaction === 'close') socket.end();
       else if (reaction === 'reset') raw.resetAndDestroy();
       else if (reaction !== 'silent') {
-        if (reaction !== '') socket.write(`${reaction}\r\n`, 'latin1');
+        if (reaction !== '') say(`${reaction}\r\n`);
         return Number.parseInt(reaction, 10) || 0;
       }
       mute = true;
@@ -224,7 +235,7 @@ export class SmtpPeer {
           recipients = [];
         } else if (verb === 'RCPT' && code === 250) recipients.push(path);
         else if (verb === 'DATA' && code === 354) content = '';
-        else if (verb === 'QUIT' && code !== 0) socket.end();
+        else if (verb === 'QUIT' && code !== 0) later(() => socket.end());
       }
     };
 
