@@ -80,13 +80,15 @@ async function why(shown: string, parts: ExplainParts): Promise<WhyReport | unde
     ? [everywhere({ kind: 'held', reason: 'held by an operator: `sluice queue release`', until: Infinity }, clock)]
     : waitsFor(id, envelope, state, parts);
   const attempts = active?.attempts ?? state?.attempts ?? 0;
+  // The same moment as in its wait: two readings of the clocks may be a millisecond apart.
+  const scheduledAt = waits.find(({ kind }) => kind === 'schedule')?.until;
   return {
     id: shown,
     state: held ? 'held' : active === undefined && state !== null ? 'deferred' : 'active',
     lane: laneAfter(envelope.handling.lane, attempts),
     tenant: envelope.handling.tenant,
     attempts,
-    nextAttempt: held ? 0 : active === undefined && state !== null ? wallTime(state.due, clock) : 0,
+    nextAttempt: held || active !== undefined || state === null ? 0 : (scheduledAt ?? wallTime(state.due, clock)),
     waits,
   };
 }
