@@ -108,9 +108,11 @@ const why = async (id: string): Promise<WhyReport> => (await asked<WhyReport>('w
 /** Asks until a wait of this kind is there. */
 async function waitOf(id: string, kind: string): Promise<WhyReport & { reason: string; until: number }> {
   let report = await why(id);
-  await expect
-    .poll(async () => (report = await why(id)).waits.map((wait) => wait.kind), { timeout: 10_000 })
-    .toContain(kind);
+  const kinds = async (): Promise<string[]> => {
+    report = await why(id);
+    return report.waits.map((wait) => wait.kind);
+  };
+  await expect.poll(kinds, { timeout: 10_000 }).toContain(kind);
   const { reason, until } = report.waits.find((wait) => wait.kind === kind)!;
   return { ...report, reason, until };
 }
