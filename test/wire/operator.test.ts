@@ -208,7 +208,7 @@ describe('orders', { timeout: 60_000 }, () => {
     expect(main.messages).toHaveLength(1);
     expect(await asked<OrderReport>('resume', order!.id)).toEqual([order]);
     await main.waitFor(2);
-    await expect.poll(queued).toBe(0);
+    await expect.poll(queued, { timeout: 10_000 }).toBe(0);
     expect(main.messages.map(({ rcpts }) => rcpts[0])).toEqual(['RCPT TO:<x@c.example>', 'RCPT TO:<x@b.example>']);
     expect((await engine.command(['resume', '--domain', 'b.example'])).code).toBe(66);
   });
