@@ -16,7 +16,7 @@ export interface ControlParts {
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly orders: StandingOrders;
-  readonly route: Pick<Routing, 'targetProblem'>;
+  readonly route: Pick<Routing, 'targetProblem' | 'destinationOf'>;
   readonly destinationOf: Routing['destinationOf'];
   readonly explaining: Pick<EngineControl, 'why' | 'route' | 'destinations'>;
   status(): EngineStatus;
@@ -31,9 +31,18 @@ export function engineControl(parts: ControlParts): EngineControl {
     (selectors: readonly Selector[]) =>
     (envelope: Envelope, index: number): boolean => {
       const recipient = envelope.recipients[index]!;
-      const destination = parts.destinationOf(recipient, envelope);
-      return selectors.some((selector) => selects(selector, envelope.handling, recipient.address, destination));
+      // By where it goes, and by where its route alone would send it.
+      const destinations = [parts.destinationOf(recipient, envelope), parts.route.destinationOf(recipient, envelope)];
+      return selectors.some((selector) =>
+        destinations.some((one) => selects(selector, envelope.handling, recipient.address, one)),
+      );
     };
+  /** What was put off is tried at once. Not waited for: millions may wait. */
+  const wake = (selectors: readonly Selector[]): void => {
+    commands.apply(concerns(selectors), 'retry').catch((error: unknown) => {
+      log.error({ reason: messageOf(error) }, 'not all mail could be woken: it goes on at its time');
+    });
+  };
   return {
     ...outcomes.control,
     ...parts.explaining,
@@ -57,6 +66,7 @@ export function engineControl(parts: ControlParts): EngineControl {
       const order = orders.reroute(selector, to, { reason, forMs, by: 'operator' });
       log.warn({ order: order.id, ...named(selector), to, reason, forMs }, 'mail is rerouted by the operator');
       parts.resplit();
+      wake([selector]);
       return orderReport(order);
     },
     resume: async (id, selector) => {
@@ -64,15 +74,7 @@ export function engineControl(parts: ControlParts): EngineControl {
       for (const { id: order, selector: whom } of gone)
         log.info({ order, ...named(whom) }, 'an order of the operator is taken back');
       if (gone.some((order) => 'to' in order)) parts.resplit();
-      const suspended = gone.filter((order) => !('to' in order)).map((order) => order.selector);
-      // Not waited for: millions may wait.
-      if (suspended.length > 0)
-        commands.apply(concerns(suspended), 'retry').catch((error: unknown) => {
-          log.error(
-            { reason: messageOf(error) },
-            'not all mail that was suspended could be woken: it goes on at its time',
-          );
-        });
+      if (gone.length > 0) wake(gone.map((order) => order.selector));
       return gone.map(orderReport);
     },
     bounce: async (selector, reason) => {

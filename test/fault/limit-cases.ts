@@ -46,7 +46,7 @@ async function cpuShare(stage: Stage, ms: number): Promise<number> {
 }
 
 /** Limit of open files: what loading the program needs at once, and no room for the crowd. */
-const FEW = 160;
+const FEW = 256;
 
 function descriptorCase(name: string, whileRunning: boolean): FaultCase {
   return {
