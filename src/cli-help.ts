@@ -21,6 +21,8 @@ Usage: sluice [command] [options]
   dkim generate <domain> <selector>
                                  make a signing key and print its DNS record
   user add|passwd|remove|list    accounts that may submit mail
+  import-postfix --from FILE|DIR --out DIR
+                                 settings from the configuration of a Postfix
   --help, -h                     this text, or that of a command
   --version, -v                  the version
 
@@ -196,6 +198,20 @@ Example:
   sluice suppression add someone@example.net --tenant shop --reason complaint
 `;
 
+const IMPORT_POSTFIX = `Usage: sluice import-postfix --from FILE|DIR --out DIR [--master FILE] [--force] [--json]
+
+Reads main.cf or what \`postconf -n\` prints (with DIR, main.cf and master.cf in it) and the text of its maps, and writes
+.env and sluice.toml into DIR, for their owner only. Every line that is not carried over, or not to the letter, is named
+with the reason, here and as a comment in .env.
+
+  --master     master.cf, where --from is a file
+  --force      overwrite .env and sluice.toml
+  --json       one JSON object: files, and entries with fate, where, what and why
+
+Example:
+  sluice import-postfix --from /etc/postfix --out ./sluice && cd sluice && sluice check
+`;
+
 const COMMANDS: ReadonlyMap<string, string> = new Map([
   ['start', START],
   ['check', CHECK],
@@ -212,6 +228,7 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
   ['bounce', BOUNCE],
   ['orders', ORDERS],
   ['suppression', SUPPRESSION],
+  ['import-postfix', IMPORT_POSTFIX],
 ]);
 
 /** The help of a command, or the general one for anything else. */

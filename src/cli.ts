@@ -180,6 +180,8 @@ async function run(args: readonly string[]): Promise<number | undefined> {
     case 'bounce':
     case 'orders':
       return (await import('./cli-orders.js')).orders(first, rest);
+    case 'import-postfix':
+      return (await import('./cli-import-postfix.js')).importPostfixCommand(rest);
     case 'suppression':
       return (await import('./cli-suppression.js')).suppression(rest);
     default:

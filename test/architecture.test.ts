@@ -29,6 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   net: ['core', 'smtp', 'memory', 'telemetry'],
   telemetry: ['core'],
   control: [],
+  // Other relays' configuration in the terms of our own.
+  compat: ['core', 'config'],
   // What an account may do has one shape, in the configuration file and in the answers of account sources.
   // Shapes of tables stand with those who read them.
   config: [
