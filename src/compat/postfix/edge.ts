@@ -8,8 +8,6 @@ import type { Service } from './master-cf.js';
 import type { Output } from './output.js';
 
 const MIB = 1024 * 1024;
-/** SLUICE_MAX_MESSAGE_SIZE at most. */
-const LARGEST = 1024 * MIB;
 /** What SLUICE_BODY_MEMORY is at least without being set. */
 const BODY_MEMORY = 64 * MIB;
 const PORTS: Readonly<Record<string, string>> = { smtp: '25', submission: '587', smtps: '465', submissions: '465' };
@@ -112,7 +110,10 @@ function networks(cf: MainCf, maps: MapReader, output: Output, ledger: Ledger): 
   if (!cf.has('mynetworks')) return;
   const where = cf.place('mynetworks');
   const taken: string[] = [];
-  for (const word of wordsOf(cf, 'mynetworks', maps, ledger)) {
+  const words = wordsOf(cf, 'mynetworks', maps, ledger);
+  // The first that fits counts in Postfix, the last one here.
+  if (words.some((word) => word.startsWith('!'))) words.reverse();
+  for (const word of words) {
     const plain = word.replaceAll(/[[\]]/g, '');
     // Always allowed here.
     if (/^(?:127\.|::1(?:\/|$)|::ffff:127\.)/.test(plain)) continue;
@@ -151,14 +152,18 @@ function relayDomains(cf: MainCf, maps: MapReader, output: Output, ledger: Ledge
 function messageSize(cf: MainCf, output: Output, ledger: Ledger): void {
   if (!cf.has('message_size_limit')) return;
   const where = cf.place('message_size_limit');
-  const given = Number(cf.value('message_size_limit'));
-  const bytes = given === 0 ? LARGEST : Math.min(given, LARGEST);
+  const bytes = Number(cf.value('message_size_limit'));
+  if (bytes === 0) {
+    const why =
+      'messages are at most 64 MiB; SLUICE_MAX_MESSAGE_SIZE is at most 1g and takes as much SLUICE_BODY_MEMORY';
+    ledger.add('differs', where, 'message_size_limit', why);
+    return;
+  }
   const problem = output.set('SLUICE_MAX_MESSAGE_SIZE', String(bytes));
   if (problem !== '') {
     ledger.add('left-out', where, 'message_size_limit', problem);
     return;
   }
-  if (bytes !== given) ledger.add('differs', where, 'message_size_limit', 'messages are at most 1 GiB');
   ledger.add('carried', where, 'message_size_limit', `SLUICE_MAX_MESSAGE_SIZE=${bytes}`);
   if (bytes < MIB) output.set('SLUICE_MAX_HEADER_SIZE', String(Math.max(4096, bytes)));
   if (bytes > BODY_MEMORY) output.set('SLUICE_BODY_MEMORY', String(2 * bytes));

@@ -29,7 +29,7 @@ export function importPostfix(main: string, master: string, folder: string): Imp
   const services = readMasterCf(master);
   const ledger = new Ledger();
   const output = new Output();
-  const maps = new MapReader(folder, cf.value('config_directory'));
+  const maps = new MapReader(folder, cf.value('config_directory'), ledger);
   const done = plainSettings(cf, output, ledger);
   for (const name of edgeSettings(cf, services, maps, output, ledger)) done.add(name);
   const hops = new NextHopMaker(cf, maps, ledger);

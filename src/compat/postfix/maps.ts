@@ -8,6 +8,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { messageOf } from '../../core/errors.js';
+import type { Ledger } from './ledger.js';
 import { listItems, logicalLines } from './main-cf.js';
 
 /** An entry. `pattern`: the key is a regular expression, without slashes. */
@@ -34,9 +35,11 @@ const MAX_FILE = 16 * 1024 * 1024;
 export class MapReader {
   private readonly folder: string;
   private readonly configDirectory: string;
+  private readonly ledger: Ledger;
 
   /** `folder`: where main.cf lies; `configDirectory`: where it lay, as the paths in it say. */
-  constructor(folder: string, configDirectory: string) {
+  constructor(folder: string, configDirectory: string, ledger: Ledger) {
+    this.ledger = ledger;
     this.folder = folder;
     this.configDirectory = configDirectory;
   }
@@ -63,7 +66,7 @@ export class MapReader {
 
   read(name: string): ReadMap {
     const colon = name.indexOf(':');
-    const type = colon < 0 ? 'file' : name.slice(0, colon).replace(/^proxy$/, 'proxy');
+    const type = colon < 0 ? 'file' : name.slice(0, colon);
     const rest = name.slice(colon + 1);
     if (type === 'proxy') return { ...this.read(rest), name };
     if (type === 'inline') return { name, entries: inlineEntries(rest), problem: '' };
@@ -76,7 +79,11 @@ export class MapReader {
       if (statSync(path).size > MAX_FILE) throw new Error('it is larger than 16 MiB');
       const text = readFileSync(path, 'utf8');
       const label = rest.slice(rest.lastIndexOf('/') + 1);
-      return { name, entries: plain ? plainEntries(text, label) : patternEntries(text, label), problem: '' };
+      return {
+        name,
+        entries: plain ? plainEntries(text, label) : patternEntries(text, label, this.ledger),
+        problem: '',
+      };
     } catch (thrown) {
       return failed(name, `${path} cannot be read (${messageOf(thrown)})`);
     }
@@ -100,13 +107,18 @@ function plainEntries(text: string, label: string): MapEntry[] {
   });
 }
 
-function patternEntries(text: string, label: string): MapEntry[] {
-  return logicalLines(text).map(({ text: line, line: number }) => {
+/** Conditions (if ... endif), negations and extended syntax are told as left out, and what is between them with them. */
+function patternEntries(text: string, label: string, ledger: Ledger): MapEntry[] {
+  let within = 0;
+  return logicalLines(text).flatMap(({ text: line, line: number }) => {
     const where = `${label}:${number}`;
-    const match = /^(!?)([^\w\s!])((?:\\.|(?!\2).)*)\2([a-zA-Z]*)\s+(.*)$/s.exec(line);
-    // What is no plain pattern (if, endif, a negation) is kept as one that nothing fits, to be named.
-    if (match === null || match[1] === '!') return { key: line, value: '', pattern: true, where };
-    return { key: match[3]!.replaceAll(`\\${match[2]}`, match[2]!), value: match[5]!, pattern: true, where };
+    const match = /^([^\w\s!])((?:\\.|(?!\1).)*)\1([a-wyzA-Z]*)\s+(.*)$/s.exec(line);
+    if (/^if\b/i.test(line)) within += 1;
+    if (/^endif\b/i.test(line)) within -= 1;
+    if (match !== null && within === 0)
+      return [{ key: match[2]!.replaceAll(`\\${match[1]}`, match[1]!), value: match[4]!, pattern: true, where }];
+    ledger.add('left-out', where, line, 'only plain "/expression/ result" is read: no conditions, no negation');
+    return [];
   });
 }
 

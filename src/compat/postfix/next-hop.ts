@@ -62,7 +62,11 @@ export class NextHopMaker {
     if (!literal && !/^[\d.]+$/.test(host))
       this.ledger.add('differs', where, text, `mail goes to ${host} itself, not to its MX hosts`);
     const keys = [text, literal ? `[${host}]:${port}` : `${host}:${port}`, literal ? `[${host}]` : host, host, '*'];
-    const login = this.login(sender === '' ? keys : [sender, sender.slice(sender.lastIndexOf('@')), ...keys]);
+    const login = this.login(
+      sender === '' || this.cf.value('smtp_sender_dependent_authentication') !== 'yes'
+        ? keys
+        : [sender, sender.slice(sender.lastIndexOf('@')), ...keys],
+    );
     const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const tls = this.tls(keys, login !== undefined, where);
     const parameters = [...tls, ...this.others(login !== undefined)];
@@ -82,7 +86,12 @@ export class NextHopMaker {
   tellUnused(): void {
     for (const entry of this.logins)
       if (!this.used.has(entry))
-        this.ledger.add('left-out', entry.where, entry.key, 'no mail is sent to this next hop');
+        this.ledger.add(
+          'left-out',
+          entry.where,
+          entry.key,
+          'no mail goes to this next hop, or it is a login by sender: that takes a [[route]] with sender and an [[upstream]]',
+        );
     for (const entry of this.policies)
       if (!this.used.has(entry))
         this.ledger.add(
@@ -156,7 +165,8 @@ export class NextHopMaker {
       this.ledger.add('differs', where, 'TLS', 'it is required here, with any certificate, because a password is sent');
       return ['tls=required', 'verify=no'];
     }
-    return [level === 'may' ? 'tls=opportunistic' : 'tls=none'];
+    // Where Postfix is told nothing it tries no TLS; here it is tried and done without where it fails.
+    return level === 'none' ? ['tls=none'] : level === 'may' ? ['tls=opportunistic'] : [];
   }
 
   private oldLevel(): string {

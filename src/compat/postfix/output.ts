@@ -35,6 +35,7 @@ export class Output {
   /** Puts a setting in; what is wrong with it, '' when it was taken. */
   set(name: string, value: string): string {
     const row = ROWS.get(name);
+    if (quoteOf(value) === undefined) return 'it has all of \' " and `, which no line of .env can hold';
     if (row === undefined) throw new Error(`there is no setting ${name}`);
     const parsed = row.type.parse(value);
     if ('problem' in parsed) return `${parsed.problem === '' ? '' : `${parsed.problem}; `}allowed: ${row.type.allowed}`;
@@ -82,8 +83,14 @@ function oneLine(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f]+/g, ' ');
 }
 
-/** As node's parseEnv reads it: in single quotes where the value has what ends or begins something there. */
+/** As node's parseEnv reads it: in quotes that it does not have, where it has what ends or begins something there. */
 function quoted(value: string): string {
   if (!/[\s#'"`\\]/.test(value)) return value;
-  return value.includes("'") ? `"${value}"` : `'${value}'`;
+  const quote = quoteOf(value) ?? "'";
+  return `${quote}${value}${quote}`;
+}
+
+/** Double quotes last: between them backslash and n is a line break. */
+function quoteOf(value: string): string | undefined {
+  return ["'", '`', '"'].find((quote) => !value.includes(quote) && !(quote === '"' && value.includes('\\')));
 }

@@ -95,7 +95,11 @@ export function tellTheRest(cf: MainCf, done: ReadonlySet<string>, ledger: Ledge
     const value = cf.value(name);
     const why = GONE.find(([pattern]) => pattern.test(name))?.[1];
     const off = ['', 'no', '0', 'none'].includes(value);
-    if (NOT_NEEDED.test(name)) ledger.add('not-needed', cf.place(name), name, 'of Postfix itself');
+    const system = name === 'smtp_tls_CAfile' && /^\/etc\/(?:ssl|pki)\//.test(value);
+    const usual = /^smtpd?_tls_(?:mandatory_)?protocols$/.test(name) && !/^>=?TLSv1\.3$/.test(value);
+    if (system) ledger.add('not-needed', cf.place(name), name, 'the authorities of the system are used');
+    else if (usual) ledger.add('not-needed', cf.place(name), name, 'TLS 1.2 is the oldest that is spoken');
+    else if (NOT_NEEDED.test(name)) ledger.add('not-needed', cf.place(name), name, 'of Postfix itself');
     else if (off) ledger.add('not-needed', cf.place(name), name, 'it is off');
     else ledger.add('left-out', cf.place(name), name, why ?? 'it has no counterpart');
   }

@@ -23,9 +23,11 @@ export class Routing {
   private readonly clients: ReadonlySet<string>;
   private readonly groups = new Map<string, string>();
   private readonly hosts = new Map<string, string>();
-  private readonly targets = new Map<string, Fields>();
+  private readonly targets = new Map<string, { readonly target: Fields; readonly entry: MapEntry }>();
   private standard: Fields = { mx: true };
   private closed = false;
+  /** Transports that routes of relay_recipient_maps have in them. */
+  private readonly settled = new Set<MapEntry>();
 
   constructor(
     cf: MainCf,
@@ -51,7 +53,7 @@ export class Routing {
     transports.sort((a, b) => rank(a) - rank(b));
     const planned = transports.flatMap((entry) => this.transport(entry));
     this.recipients();
-    for (const { fields, entry } of planned) this.route(fields, entry.where, entry.key);
+    for (const { fields, entry } of planned) if (!this.settled.has(entry)) this.route(fields, entry.where, entry.key);
     for (const entry of this.read('sender_dependent_relayhost_maps')) this.bySender(entry);
     this.hops.tellUnused();
     for (const name of HANDLED)
@@ -71,10 +73,6 @@ export class Routing {
     const value = this.cf.value('relayhost');
     const where = this.cf.place('relayhost');
     const hop = value === '' ? undefined : this.hops.make(value, where);
-    if (hop === undefined) {
-      this.directTls();
-      return;
-    }
     const fallback = this.cf.items('smtp_fallback_relay');
     if (fallback.length > 0)
       this.ledger.add(
@@ -83,6 +81,10 @@ export class Routing {
         'smtp_fallback_relay',
         'add it to an [[upstream]] with order = "preference", behind the relayhost',
       );
+    if (hop === undefined) {
+      this.directTls();
+      return;
+    }
     const problem = this.output.set('SLUICE_UPSTREAM', hop.url);
     if (problem !== '') {
       this.ledger.add('left-out', where, 'relayhost', problem);
@@ -130,7 +132,7 @@ export class Routing {
     if (pattern === undefined)
       this.ledger.add('left-out', entry.where, entry.key, 'it is neither an address nor a domain');
     if (pattern === undefined || target === undefined) return [];
-    if (!entry.pattern) this.targets.set(pattern, target);
+    if (!entry.pattern) this.targets.set(pattern.toLowerCase(), { target, entry });
     return [{ fields: pattern === '*' ? target : { recipient: pattern, ...target }, entry }];
   }
 
@@ -142,7 +144,7 @@ export class Routing {
     if (transport === 'error' || transport === 'retry') {
       const [, code, words] = /^(?:([45]\.\d{1,3}\.\d{1,3})\s*)?(.*)$/s.exec(hop)!;
       const kind = code?.[0] ?? (transport === 'retry' ? '4' : '5');
-      return { reply: `${kind}50 ${code ?? `${kind}.0.0`} ${words || 'Not accepted'}` };
+      return { reply: replyOf(code ?? `${kind}.0.0`, words || 'Not accepted') };
     }
     if (transport !== '' && !this.clients.has(transport)) {
       this.ledger.add('left-out', where, key, `there is no transport ${transport}: mail goes out by SMTP only`);
@@ -194,15 +196,28 @@ export class Routing {
     for (const domain of domains) {
       const known = byDomain.get(domain) ?? [];
       if (known.some((key) => key.startsWith('@'))) continue;
-      const target = this.targets.get(`@${domain}`) ?? this.standard;
-      for (let i = 0; i < known.length; i += A_ROUTE)
-        this.route({ recipient: known.slice(i, i + A_ROUTE), ...target }, 'relay_recipient_maps', domain);
-      this.route(
-        { recipient: `@${domain}`, reply: '550 5.1.1 User unknown in relay recipient table' },
-        'relay_recipient_maps',
-        domain,
-      );
+      const whole = this.targets.get(`@${domain}`);
+      const usual = (whole ?? this.targets.get('*'))?.target ?? this.standard;
+      const alike = known.filter((key) => !this.targets.has(key.toLowerCase()));
+      for (const key of known) {
+        const own = this.targets.get(key.toLowerCase());
+        if (own === undefined) continue;
+        this.settled.add(own.entry);
+        this.route({ recipient: key, ...own.target }, own.entry.where, key);
+      }
+      for (let i = 0; i < alike.length; i += A_ROUTE)
+        this.route({ recipient: alike.slice(i, i + A_ROUTE), ...usual }, 'relay_recipient_maps', domain);
+      if (whole !== undefined) this.settled.add(whole.entry);
+      const refusal = replyOf('5.1.1', 'User unknown in relay recipient table');
+      this.route({ recipient: `@${domain}`, reply: refusal }, 'relay_recipient_maps', domain);
     }
+    if (this.cf.has('sender_dependent_relayhost_maps') || /(?:regexp|pcre):/.test(this.cf.value('transport_maps')))
+      this.ledger.add(
+        'differs',
+        this.cf.place('relay_recipient_maps'),
+        'relay_recipient_maps',
+        'their recipients go by transports of address and domain, whatever expressions and senders say',
+      );
   }
 
   private route(fields: Fields, where: string, key: string): void {
@@ -246,4 +261,9 @@ function recipientOf({ key, pattern }: MapEntry): string | undefined {
   if (key === '*' || key.includes('@')) return key;
   if (/[\s:/]/.test(key)) return undefined;
   return (key.startsWith('.') ? `@*${key}` : `@${key}`).toLowerCase();
+}
+
+/** As error(8) answers: 450 or 550. */
+function replyOf(enhanced: string, words: string): string {
+  return `${enhanced[0]}50 ${enhanced} ${words}`;
 }
