@@ -13,12 +13,13 @@ import { parseEnv } from 'node:util';
 import { authProblems, authWarnings } from './auth-checks.js';
 import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
 import { nearestName } from './nearest-name.js';
+import { type Aliases, type Layer, postfixAliases } from './postfix-aliases.js';
 import { type Settings, schema } from './schema.js';
 import type { Machine, Schema, Setting, SettingsOf } from './setting.js';
 import { isWebUrl } from './url-type.js';
 import { isValue } from './value-type.js';
 
-/** Where a value came from: `default`, `environment`, `.env`, or the path of a secret's file. */
+/** Where a value came from: `default`, `environment`, `.env`, an alias there, or the path of a secret's file. */
 export type Source = string;
 
 export interface Loaded<S> {
@@ -120,21 +121,25 @@ function showProblem(problem: string): string {
   return showGiven(problem).slice(1, -1).replaceAll('\\"', '"').replaceAll('\\\\', '\\');
 }
 
-/** Loads the rows of any schema. @throws Error when a default does not parse: a mistake in the schema. */
+/** Loads the rows of any schema. `aliases`: other names, which count last. @throws Error when a default does not parse: a mistake in the schema. */
 export function loadSchema<S extends Schema>(
   rows: S,
   env: Environment,
   cwd: string,
   machine: Machine,
+  aliases: (layers: readonly Layer[]) => Aliases = () => ({ layers: [], warnings: [] }),
 ): Loaded<SettingsOf<S>> {
   const problems: string[] = [];
   const warnings: string[] = [];
   const sources = new Map<string, Source>();
   const dotEnv = readDotEnv(cwd, problems);
-  const layers = [
+  const own = [
     ['environment', env],
     ['.env', dotEnv],
   ] as const;
+  const others = aliases(own);
+  const layers = [...own, ...others.layers];
+  warnings.push(...others.warnings);
   const values: Record<string, unknown> = {};
   const known = new Set<string>();
   for (const [key, row] of Object.entries(rows)) {
@@ -148,14 +153,16 @@ export function loadSchema<S extends Schema>(
         sources.set(row.name, given[1]);
         continue;
       }
-      problems.push(problemLine(row, given[0], parsed.problem));
+      const line = problemLine(row, given[0], parsed.problem);
+      const alias = others.layers.some(([source]) => source === given[1]);
+      problems.push(alias ? `${line} (it came from ${given[1]})` : line);
     }
     const standard = row.type.parse(typeof row.default === 'string' ? row.default : row.default(machine));
     if (!isValue(standard)) throw new Error(`the default of ${row.name} does not parse`);
     values[key] = standard.value;
     sources.set(row.name, 'default');
   }
-  for (const [source, names] of layers) {
+  for (const [source, names] of own) {
     for (const name of Object.keys(names)) {
       if (!name.startsWith(PREFIX) || known.has(name)) continue;
       const nearest = nearestName(name, [...known]);
@@ -210,7 +217,7 @@ function crossCheck(settings: Settings, problems: string[]): void {
 
 /** Loads the engine's settings from `env` and the `.env` file in `cwd`. Paths in the result are absolute. */
 export function loadSettings(env: Environment, cwd: string, machine: Machine = thisMachine()): Loaded<Settings> {
-  const loaded = loadSchema(schema, env, cwd, machine);
+  const loaded = loadSchema(schema, env, cwd, machine, postfixAliases);
   const problems = [...loaded.problems];
   crossCheck(loaded.settings, problems);
   const spoolDir = resolve(cwd, loaded.settings.spoolDir);
