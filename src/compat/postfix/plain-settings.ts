@@ -41,7 +41,7 @@ const PLAIN: ReadonlyArray<readonly [string, string, Convert]> = [
 ];
 
 const NOT_NEEDED =
-  /^(?:compatibility_level|mail_owner|setgid_group|default_privs|biff|mail_version|inet_protocols|mydomain|alias_database|default_database_type|qmgr_.*|debug_.*|debugger_command|.*_(?:directory|path|service_name|cache_database|program)|tls_random_.*|smtpd_tls_loglevel|smtp_tls_loglevel|smtp_tls_note_starttls_offer|smtpd_tls_received_header|smtpd_tls_session_cache_.*|smtp_tls_session_cache_.*|queue_run_delay|disable_vrfy_command|strict_rfc821_envelopes|smtpd_helo_required|unknown_local_recipient_reject_code|recipient_delimiter|mailbox_size_limit|virtual_mailbox_limit|maillog_file.*|default_process_limit|meta_directory|shlib_directory|smtp_sasl_security_options|smtp_sasl_tls_security_options|smtpd_sasl_security_options|smtpd_sasl_tls_security_options|append_dot_mydomain|smtputf8_enable|parent_domain_matches_subdomains|mynetworks_style|smtpd_banner|smtp_tls_CApath|smtpd_tls_auth_only|postscreen_.*)$/;
+  /^(?:compatibility_level|mail_owner|setgid_group|default_privs|biff|mail_version|inet_protocols|mydomain|alias_database|default_database_type|qmgr_.*|debug_.*|debugger_command|.*_(?:directory|path|service_name|cache_database|program)|tls_random_.*|smtpd_tls_loglevel|smtp_tls_loglevel|smtp_tls_note_starttls_offer|smtpd_tls_received_header|smtpd_tls_session_cache_.*|smtp_tls_session_cache_.*|queue_run_delay|disable_vrfy_command|strict_rfc821_envelopes|smtpd_helo_required|unknown_local_recipient_reject_code|mailbox_size_limit|virtual_mailbox_limit|maillog_file.*|default_process_limit|meta_directory|shlib_directory|smtp_sasl_security_options|smtp_sasl_tls_security_options|smtpd_sasl_security_options|smtpd_sasl_tls_security_options|append_dot_mydomain|smtputf8_enable|smtpd_banner|smtp_tls_CApath|smtpd_tls_auth_only)$/;
 
 /** What is gone, by name, and what to do instead. */
 const GONE: ReadonlyArray<readonly [RegExp, string]> = [
@@ -49,6 +49,24 @@ const GONE: ReadonlyArray<readonly [RegExp, string]> = [
     /^(?:smtpd_milters|non_smtpd_milters|milter_.*)$/,
     'there are no milters; where OpenDKIM signed, put its keys as <domain>/<selector>.pem into a folder and set SLUICE_DKIM_DIR (`sluice dkim generate` makes new ones)',
   ],
+  [/^mynetworks_style$/, 'only clients on loopback relay: name the networks in SLUICE_RELAY_NETWORKS'],
+  [
+    /^parent_domain_matches_subdomains$/,
+    'a domain stands for itself: ".example.org" or "@*.example.org" for all below it',
+  ],
+  [/^recipient_delimiter$/, 'addresses are passed on as they are, extension and all'],
+  [
+    /^postscreen_/,
+    'there are no such tests of clients; SLUICE_CLIENT_* and SLUICE_MAX_CONNECTIONS_PER_CLIENT limit them',
+  ],
+  [/^(?:smtp_bind_address6?|smtp_helo_name)$/, 'set address, address6 and helo of an [[egress]] in SLUICE_CONFIG'],
+  [
+    /^(?:.*_destination_rate_delay|.*_destination_concurrency_.*|.*_destination_recipient_limit)$/,
+    'limits of sites are [[shaping]] in SLUICE_CONFIG',
+  ],
+  [/^sender_dependent_default_transport_maps$/, 'a [[route]] with sender = "..." in SLUICE_CONFIG'],
+  [/^smtpd_sender_login_maps$/, 'senders of an [[account]] in SLUICE_CONFIG'],
+  [/^smtp_fallback_relay$/, 'an [[upstream]] with order = "preference" in SLUICE_CONFIG'],
   [/^content_filter$/, 'there are no content filters; a [[route]] can send mail through one that speaks SMTP'],
   [
     /^(?:virtual_|mailbox_|home_mailbox|local_|alias_maps|mydestination|forward_path|luser_relay|fallback_transport)/,
