@@ -15,7 +15,8 @@ import { geometricMean, type Interval, intervalOf, scoreOf } from './statistics.
 const HELP = `Usage: npm run bench:simulate -- [options]
 
   --scenario NAME  only this one: ${scenarios.map(({ name }) => name).join(', ')}
-  --seeds N        runs of each scenario and algorithm, with seeds 1 to N (default 20)
+  --seeds N        runs of each scenario and algorithm, each with a seed of its own (default 20)
+  --from N         the first seed (default 1): others than those the algorithm was made with
   --json           print JSON lines (use npm run --silent bench:simulate)
   --help
 
@@ -37,9 +38,9 @@ interface Row {
 const ALGORITHMS: readonly Algorithm[] = [sluice, ...comparators];
 const WITHIN = 0.95;
 
-function rowsOf(scenario: Scenario, seeds: number): Row[] {
+function rowsOf(scenario: Scenario, seeds: number, from: number): Row[] {
   const rows = ALGORITHMS.map((algorithm) => {
-    const figures = Array.from({ length: seeds }, (_, i) => simulate(scenario, algorithm, i + 1));
+    const figures = Array.from({ length: seeds }, (_, i) => simulate(scenario, algorithm, from + i));
     return {
       scenario: scenario.name,
       algorithm: algorithm.name,
@@ -70,6 +71,7 @@ function main(): number {
     options: {
       scenario: { type: 'string', default: '' },
       seeds: { type: 'string', default: '20' },
+      from: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -79,8 +81,11 @@ function main(): number {
     return 0;
   }
   const chosen = scenarios.filter(({ name }) => values.scenario === '' || name === values.scenario);
-  if (chosen.length === 0 || !/^[1-9]\d{0,3}$/.test(values.seeds)) {
-    process.stderr.write(`bench:simulate: no such scenario, or --seeds is not a number from 1 to 9999\n${HELP}`);
+  const areNumbers = [values.seeds, values.from].every((given) => /^[1-9]\d{0,3}$/.test(given));
+  if (chosen.length === 0 || !areNumbers) {
+    process.stderr.write(
+      `bench:simulate: no such scenario, or --seeds or --from is not a number from 1 to 9999\n${HELP}`,
+    );
     return 64;
   }
   const say = (text: string): void => {
@@ -91,7 +96,7 @@ function main(): number {
   const scores = new Map<string, number[]>(ALGORITHMS.map(({ name }) => [name, []]));
   let good = true;
   for (const scenario of chosen) {
-    const rows = rowsOf(scenario, Number(values.seeds));
+    const rows = rowsOf(scenario, Number(values.seeds), Number(values.from));
     const best = Math.max(...rows.map(({ score }) => score));
     for (const row of rows) {
       scores.get(row.algorithm)!.push(row.score);
