@@ -3,7 +3,7 @@ import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EngineProcess, startEngine } from './helpers/engine.js';
 import { exchange, request } from './helpers/http-client.js';
-import { SmtpClient } from './helpers/smtp-client.js';
+import { SmtpTestClient } from './helpers/smtp-client.js';
 import { uwsProblem } from './helpers/uws-here.js';
 
 const TOKEN = 'correct-horse-battery';
@@ -56,13 +56,9 @@ describe('HTTP of an engine', () => {
     const get = (path: string, headers = {}) =>
       exchange(port, [request('GET', path, undefined, { Authorization: `Bearer ${TOKEN}`, ...headers })]);
     expect((await get('/readyz')).body).toBe('ready\n');
-    const client = await SmtpClient.connect(engine!.port);
-    await client.expect('220');
-    for (const line of ['HELO c.example', 'MAIL FROM:<a@a.example>', 'RCPT TO:<b@b.example>'])
-      await client.command(line, '250');
-    await client.command('DATA', '354');
-    await client.command('Subject: s\r\n\r\nt\r\n.', '250');
-    client.close();
+    const client = await SmtpTestClient.open(engine!.port);
+    expect((await client.send('a@a.example', ['b@b.example'], 'Subject: s\r\n\r\nt\r\n')).code).toBe(250);
+    await client.quit();
     const { items } = (await get('/v1/queue')).json() as { items: { id: string; sender: string }[] };
     expect(items).toMatchObject([{ sender: 'a@a.example' }]);
     expect((await get(`/v1/queue/${items[0]!.id}/why`)).status).toBe(200);

@@ -75,9 +75,12 @@ export class Exchange {
       this.response.onData((chunk, last) => {
         if (over) return;
         held += chunk.byteLength;
-        if (held > maxBody) return end(() => reject(tooLong));
+        if (held > maxBody) {
+          end(() => reject(tooLong));
+          return;
+        }
         // The chunk is gone after this call.
-        if (chunk.byteLength > 0) parts.push(Buffer.from(Buffer.from(chunk)));
+        if (chunk.byteLength > 0) parts.push(Buffer.from(new Uint8Array(chunk)));
         if (last) end(() => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, held)));
       });
     });

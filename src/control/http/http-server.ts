@@ -50,6 +50,7 @@ export class HttpServer {
     const app = tls === null ? uws.App() : secured(uws, tls);
     const serving = { router: new Router(endpoints), guard: new Guard(options.token), limits: options, plane };
     let connections = 0;
+    // biome-ignore lint/suspicious/useIterableCallbackReturn: it is told of connections and is no filter of a list
     app.filter((response, change) => {
       connections += Number(change);
       if (Number(change) > 0 && connections > options.maxConnections) response.close();
@@ -73,7 +74,8 @@ export class HttpServer {
 
 async function load(): Promise<Uws> {
   try {
-    return await import('uWebSockets.js');
+    // A CommonJS module: its types say nothing of the default.
+    return ((await import('uWebSockets.js')) as unknown as { readonly default: Uws }).default;
   } catch (thrown) {
     const words = thrown instanceof Error ? thrown.message : String(thrown);
     throw new Error(`uWebSockets.js does not load here: ${words.replaceAll(/\s+/g, ' ')}`);
