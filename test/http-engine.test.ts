@@ -57,7 +57,7 @@ describe('HTTP of an engine', () => {
       exchange(port, [request('GET', path, undefined, { Authorization: `Bearer ${TOKEN}`, ...headers })]);
     expect((await get('/readyz')).body).toBe('ready\n');
     const client = await SmtpTestClient.open(engine!.port);
-    expect((await client.send('a@a.example', ['b@b.example'], 'Subject: s\r\n\r\nt\r\n')).code).toBe(250);
+    expect((await client.send('<a@a.example>', ['<b@b.example>'], 'Subject: s\r\n\r\nt\r\n')).code).toBe(250);
     await client.quit();
     const { items } = (await get('/v1/queue')).json() as { items: { id: string; sender: string }[] };
     expect(items).toMatchObject([{ sender: 'a@a.example' }]);
