@@ -12,6 +12,7 @@ import { engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
 import { headerRules, type Preparation, preparation } from './app-preparation.js';
@@ -21,7 +22,7 @@ import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
-import type { EngineControl } from './control/engine-control.js';
+import type { EngineControl, EngineStatus } from './control/engine-control.js';
 import { systemClock } from './core/clock.js';
 import { DeadlineWheel } from './core/deadline-wheel.js';
 import { messageOf, SluiceError } from './core/errors.js';
@@ -46,6 +47,7 @@ import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
+import { expose } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
@@ -182,14 +184,29 @@ export class App {
     await this.spool?.close();
   }
 
+  /** Why mail cannot be taken now, '' when it can. */
+  notReady(): string {
+    if (this.admission.closed !== null) return 'the engine is shutting down, or its spool failed';
+    if (this.addresses.length < this.settings.listen.length) return 'the engine does not listen';
+    return this.spool.usage().availableBytes > 0 ? '' : 'the spool has no room';
+  }
+
+  /** Metrics as text. */
+  metrics(openMetrics: boolean): string {
+    const { events, scheduler, spool } = this;
+    const kpis = this.plan!.outcomes.kpis();
+    const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
+    return expose(engineMetrics({ status: this.status(), kpis, events, ...figures }), openMetrics);
+  }
+
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, events, spool, front, delivery, certificates, startedAt, scheduler } = this;
+    const { log, commands, spool, delivery, scheduler } = this;
     const plan = this.plan!;
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
       ...{ log, commands, orders, outcomes, route, destinationOf },
-      status: () => engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt }),
+      status: () => this.status(),
       resplit: () => this.resplit(),
       explaining: explaining({
         ...{ clock: systemClock, spool, scheduler, delivery, orders, route, outcomes, destinationOf },
@@ -197,6 +214,12 @@ export class App {
         defaultLane: () => plan.tables.lanes.default,
       }),
     });
+  }
+
+  private status(): EngineStatus {
+    const { events, spool, front, delivery, certificates, startedAt } = this;
+    const { outcomes } = this.plan!;
+    return engineStatus({ events, spool, front, delivery, certificates, outcomes, startedAt });
   }
 
   private async open(): Promise<void> {
@@ -273,7 +296,11 @@ export class App {
         inline: this.preparation.inline,
         batch: (requests) => this.preparation.pool!.prepare(requests),
       }),
-      enqueue: (envelope, content) => this.scheduler.add(new QueuedMessage(envelope, content, null)),
+      enqueue: (envelope, content) => {
+        const message = new QueuedMessage(envelope, content, null);
+        message.acknowledgedAt = clock.now();
+        this.scheduler.add(message);
+      },
     });
     const report = await this.scheduler.recover();
     ids.startAfter(report.greatestId);

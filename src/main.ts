@@ -7,8 +7,9 @@
  */
 import { join } from 'node:path';
 import { App } from './app.js';
+import { openHttp } from './app-http.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
-import { loadProcessSettings } from './config/load-settings.js';
+import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
 import { serveControl } from './control/control-socket.js';
 import { messageOf, SluiceError } from './core/errors.js';
@@ -26,20 +27,21 @@ const REOPEN_LAST = 30_000;
 
 /** Runs the engine until a signal ends it; resolves to the exit code. */
 async function main(): Promise<number> {
-  const { settings, problems, warnings } = loadProcessSettings();
+  const { settings, sources, problems, warnings } = loadProcessSettings();
   if (problems.length > 0) {
     for (const problem of problems) process.stderr.write(`sluice: ${problem}\n`);
     return EX_CONFIG;
   }
   const log = createLog({ level: settings.logLevel, format: settings.logFormat });
   for (const warning of warnings) log.warn({}, warning);
-  const code = await new Engine(settings, log).run();
+  const code = await new Engine(settings, sources, log).run();
   await log.close();
   return code;
 }
 
 class Engine {
   private readonly settings: Settings;
+  private readonly sources: ReadonlyMap<string, Source>;
   private readonly log: Log;
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private app: App | null = null;
@@ -48,8 +50,9 @@ class Engine {
   private stopping = false;
   private wake: () => void = () => {};
 
-  constructor(settings: Settings, log: Log) {
+  constructor(settings: Settings, sources: ReadonlyMap<string, Source>, log: Log) {
     this.settings = settings;
+    this.sources = sources;
     this.log = log;
   }
 
@@ -68,6 +71,9 @@ class Engine {
     });
     process.on('SIGHUP', () => void this.reload());
     let control: UnixListener | null = null;
+    const { sources } = this;
+    // Before the engine: a long recovery is seen as alive and not ready.
+    const http = await openHttp({ settings, sources, log, engine: () => this.app });
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;
@@ -95,6 +101,7 @@ class Engine {
       await this.sleep(wait);
     }
     await control?.close();
+    http?.close();
     log.info({}, 'stopped');
     return 0;
   }

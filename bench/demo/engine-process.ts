@@ -65,6 +65,7 @@ export class EngineProcess {
         // Both sides use a relative path: that of a socket must be short, and the project may lie deep.
         SLUICE_CONTROL_SOCKET: 'spool/control.sock',
         SLUICE_HOSTNAME: 'relay.demo.example',
+        SLUICE_HTTP: 'off',
         SLUICE_DURABILITY: setup.durability,
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
         SLUICE_MAX_CONNECTIONS_PER_CLIENT: '0',

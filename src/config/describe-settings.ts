@@ -10,14 +10,32 @@ import { GROUPS, type Schema, type SettingsOf } from './setting.js';
 export const TABLES_BEGIN = '<!-- settings:begin (written by npm run docs) -->';
 export const TABLES_END = '<!-- settings:end -->';
 
-/** One line per setting, `NAME=value  # source`; secrets and passwords in URLs masked. */
-export function describeSettings<S extends Schema>(rows: S, loaded: Loaded<SettingsOf<S>>): string[] {
-  const values: Readonly<Record<string, unknown>> = loaded.settings;
+type Effective<S extends Schema> = Pick<Loaded<SettingsOf<S>>, 'settings' | 'sources'>;
+
+/** Each setting with its value in effect and where that came from; secrets and passwords in URLs masked. */
+export function effectiveSettings<S extends Schema>(
+  rows: S,
+  { settings, sources }: Effective<S>,
+): { readonly name: string; readonly value: string; readonly source: string }[] {
+  const values: Readonly<Record<string, unknown>> = settings;
   return Object.entries(rows).map(([key, row]) => {
     const text = row.type.format(values[key]);
-    const value = row.secret === true && text !== '' ? '***' : showGiven(text, Number.POSITIVE_INFINITY);
-    const plain = /[\s#'"\\]/.test(value.slice(1, -1)) ? value : value.replace(/^"(.*)"$/, '$1');
-    return `${row.name}=${plain}  # ${loaded.sources.get(row.name) ?? 'default'}`;
+    const value =
+      row.secret === true ? (text === '' ? '' : '***') : unquoted(showGiven(text, Number.POSITIVE_INFINITY));
+    return { name: row.name, value, source: sources.get(row.name) ?? 'default' };
+  });
+}
+
+function unquoted(shown: string): string {
+  return JSON.parse(shown) as string;
+}
+
+/** One line per setting, `NAME=value  # source`; secrets and passwords in URLs masked. */
+export function describeSettings<S extends Schema>(rows: S, loaded: Effective<S>): string[] {
+  return effectiveSettings(rows, loaded).map(({ name, value, source }) => {
+    const shown = JSON.stringify(value);
+    const plain = /[\s#'"\\]/.test(shown.slice(1, -1)) ? shown : value;
+    return `${name}=${plain}  # ${source}`;
   });
 }
 

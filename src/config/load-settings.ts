@@ -11,6 +11,7 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { authProblems, authWarnings } from './auth-checks.js';
+import { httpProblems, httpWarnings } from './http-settings.js';
 import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
 import { nearestName } from './nearest-name.js';
 import { type Aliases, type Layer, postfixAliases } from './postfix-aliases.js';
@@ -212,6 +213,7 @@ function crossCheck(settings: Settings, problems: string[]): void {
     }),
     ...tlsProblems(settings),
     ...authProblems(settings),
+    ...httpProblems(settings),
   );
 }
 
@@ -237,9 +239,16 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     configFile: absolute(loaded.settings.configFile),
     mtaStsCa: absolute(loaded.settings.mtaStsCa),
     mxCa: absolute(loaded.settings.mxCa),
+    httpTlsCert: absolute(loaded.settings.httpTlsCert),
+    httpTlsKey: absolute(loaded.settings.httpTlsKey),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
-  return { ...loaded, settings, problems, warnings: [...loaded.warnings, ...authWarnings(settings)] };
+  return {
+    ...loaded,
+    settings,
+    problems,
+    warnings: [...loaded.warnings, ...authWarnings(settings), ...httpWarnings(settings)],
+  };
 }
 
 /** `loadSettings` for this process: its environment and working directory. */

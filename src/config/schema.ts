@@ -9,6 +9,7 @@ import { identitySettings, limitsSettings, relayingSettings, timesSettings } fro
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import { httpSettings } from './http-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
@@ -37,6 +38,7 @@ export const schema = {
   ...outcomeSettings,
   ...rewritingSettings,
   ...operationSettings,
+  ...httpSettings,
 };
 
 /** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */

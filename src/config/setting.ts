@@ -18,6 +18,7 @@ export const GROUPS = [
   'Bounces and complaints',
   'Rewriting and signing',
   'Operation',
+  'HTTP',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];

@@ -48,6 +48,8 @@ export class QueuedMessage {
   /** To be deleted when the jobs under way are done. */
   removed = false;
   openJobs = 0;
+  /** When its submitter was answered 250, engine clock ms; 0: not known, it was read back from the spool. */
+  acknowledgedAt = 0;
   /** This attempt's outcomes by recipient index. */
   outcomes: (Outcome | undefined)[] = [];
   /** By recipient index; null: none. */

@@ -5,6 +5,7 @@
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import { formatQueueId, type QueueId } from '../core/queue-id.js';
+import { DurationHistogram } from './duration-histogram.js';
 import type { Log } from './log.js';
 import { ToldLately } from './told-lately.js';
 
@@ -22,6 +23,8 @@ interface MessageLike {
   readonly id: QueueId;
   readonly envelope: EnvelopeLike;
   readonly attempts: number;
+  /** Engine clock ms, 0: not known. */
+  readonly acknowledgedAt: number;
 }
 
 interface OutcomeLike {
@@ -86,6 +89,8 @@ export class EngineEvents {
   bouncesReturned = 0;
   complaints = 0;
   returnsSetAside = 0;
+  /** From our 250 to the next hop's, for each recipient. */
+  readonly deliveryTime = new DurationHistogram();
   follower: EventFollower | null = null;
   /** Connections to next hops that became usable, and that did not. */
   connections = 0;
@@ -162,8 +167,11 @@ export class EngineEvents {
     outcome: OutcomeLike,
     status: OutcomeLike['kind'] | 'expired',
   ): void {
-    if (status === 'delivered') this.delivered++;
-    else if (status === 'deferred') this.deferred++;
+    const now = this.clock.now();
+    if (status === 'delivered') {
+      this.delivered++;
+      this.deliveryTime.observe(now - (message.acknowledgedAt || message.envelope.receivedAt));
+    } else if (status === 'deferred') this.deferred++;
     else this.failed++;
     this.log.outcome({
       id: formatQueueId(message.id),
@@ -171,7 +179,7 @@ export class EngineEvents {
       status,
       dsn: outcome.enhanced,
       reply: outcome.reply,
-      delay: this.clock.now() - message.envelope.receivedAt,
+      delay: now - message.envelope.receivedAt,
       attempts: Math.max(1, message.attempts),
       category: this.follower?.outcome(message, recipient, outcome, status) ?? '',
     });

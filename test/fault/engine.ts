@@ -87,6 +87,7 @@ export class Engine {
         SLUICE_LOG_FORMAT: 'json',
         SLUICE_HOSTNAME: 'relay.example',
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
+        SLUICE_HTTP: 'off',
         ...options.environment,
       },
       ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),

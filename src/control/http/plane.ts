@@ -1,0 +1,27 @@
+/**
+ * What the HTTP plane needs of the engine, handed to it by the app.
+ */
+import type { EngineControl } from '../engine-control.js';
+
+/** One setting as it is in effect; secrets are masked. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+  /** `default`, `environment`, `.env`, or the path of a file. */
+  readonly source: string;
+}
+
+export interface Plane {
+  readonly version: string;
+  /** undefined: the engine is starting, or opens its spool anew. */
+  control(): EngineControl | undefined;
+  /** Why mail cannot be taken now, '' when it can. */
+  notReady(): string;
+  /** All metrics as text, of Prometheus or of OpenMetrics; '' while there are none. */
+  metrics(openMetrics: boolean): string;
+  config(): readonly ConfigEntry[];
+  /** A request failed in a way that is a mistake of ours. */
+  failed(path: string, error: unknown): void;
+  /** A request did not show who sends it. */
+  refused(client: string, reason: string): void;
+}

@@ -1,0 +1,107 @@
+/**
+ * From a request to its answer: who asks, which endpoint, what was sent, what came of it.
+ *
+ * Contract: never rejects. Every request is answered once, unless its client goes away; every mistake of a client is a
+ * problem of RFC 9457.
+ */
+import type { z } from 'zod';
+import { Answer, type Endpoint } from './endpoint.js';
+import type { Exchange, Limits } from './exchange.js';
+import type { Guard } from './guard.js';
+import type { Plane } from './plane.js';
+import { type Flaw, Problem, problemOf } from './problem.js';
+import type { Router } from './router.js';
+
+const JSON_TYPE = 'application/json';
+/** Flaws that are told of at most. */
+const MAX_FLAWS = 20;
+
+export interface Serving {
+  readonly router: Router;
+  readonly guard: Guard;
+  readonly limits: Limits;
+  readonly plane: Plane;
+}
+
+export async function serve(exchange: Exchange, serving: Serving): Promise<void> {
+  try {
+    await respond(exchange, serving);
+  } catch (thrown) {
+    const problem = problemOf(thrown);
+    if (problem.status === 500) serving.plane.failed(exchange.path, thrown);
+    if (problem.status === 401) serving.plane.refused(exchange.client, problem.code);
+    exchange.answer(
+      problem.status,
+      'application/problem+json',
+      JSON.stringify(problem),
+      problem.headers,
+      problem.close,
+    );
+  }
+}
+
+async function respond(exchange: Exchange, { router, guard, limits, plane }: Serving): Promise<void> {
+  const found = tryFind(router, exchange);
+  // Strangers do not learn what there is.
+  if (found instanceof Problem || found.endpoint.open !== true) guard.check(exchange);
+  if (found instanceof Problem) throw found;
+  const { endpoint, params } = found;
+  const query = checked(endpoint.query, queryOf(exchange.query, endpoint), 'query');
+  const body = endpoint.body === undefined ? undefined : await bodyOf(exchange, limits, endpoint.body);
+  const result = await endpoint.run({
+    params,
+    query,
+    body,
+    accept: exchange.accept,
+    plane,
+    control: () => {
+      const control = plane.control();
+      if (control === undefined) throw new Problem(503, 'not-running', 'the engine is starting');
+      return control;
+    },
+  });
+  if (result instanceof Answer) exchange.answer(result.status, result.type, result.text);
+  else exchange.answer(endpoint.status ?? 200, JSON_TYPE, JSON.stringify(result));
+}
+
+function tryFind(router: Router, { method, path }: Exchange) {
+  try {
+    return router.find(method, path);
+  } catch (thrown) {
+    return problemOf(thrown);
+  }
+}
+
+function queryOf(text: string, endpoint: Endpoint): Readonly<Record<string, string>> {
+  const given = [...new URLSearchParams(text)];
+  const names = new Set(given.map(([name]) => name));
+  if (endpoint.query === undefined && names.size > 0)
+    throw new Problem(422, 'not-allowed', 'no parameters are allowed');
+  if (names.size < given.length) throw new Problem(422, 'not-allowed', 'a parameter is given twice');
+  return Object.fromEntries(given);
+}
+
+async function bodyOf(exchange: Exchange, limits: Limits, schema: z.ZodType): Promise<unknown> {
+  // Also what a web page cannot send to another site without asking.
+  if (!/^application\/json\s*(?:;|$)/i.test(exchange.contentType))
+    throw new Problem(415, 'not-json', `allowed: a body of Content-Type ${JSON_TYPE}`, { close: true });
+  const bytes = await exchange.body(limits);
+  let given: unknown;
+  try {
+    given = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Problem(400, 'bad-json', 'the body is not JSON in UTF-8');
+  }
+  return checked(schema, given, 'body');
+}
+
+function checked(schema: z.ZodType | undefined, given: unknown, where: string): unknown {
+  if (schema === undefined) return {};
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const flaws: Flaw[] = parsed.error.issues
+    .slice(0, MAX_FLAWS)
+    .map(({ path, message }) => ({ at: [where, ...path].join('.'), detail: message }));
+  const [first] = flaws;
+  throw new Problem(422, 'not-allowed', `${first!.at}: ${first!.detail}`, { flaws });
+}

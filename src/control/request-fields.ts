@@ -1,0 +1,68 @@
+/**
+ * What operators may give, over the control socket and over HTTP alike: each field with what is allowed.
+ *
+ * Ids are shown ids and are checked by the engine.
+ */
+import { z } from 'zod';
+import { MAX_PAGE } from './control-protocol.js';
+
+export const MAX_ID = 64;
+const MAX_TEXT = 1000;
+/** A hundred years, ms. */
+const MAX_SPAN = 3_155_760_000_000;
+
+export const text = (what: string, max = MAX_TEXT) =>
+  z.string({ error: `allowed: ${what}` }).max(max, `allowed: ${what}, at most ${max} characters`);
+export const needed = (what: string, max = MAX_TEXT) => text(what, max).min(1, `allowed: ${what}`);
+export const selector = z.strictObject(
+  {
+    domain: text('a domain, or ".domain" for all below it').default(''),
+    tenant: text('a tenant').default(''),
+    pool: text('an egress pool or upstream group').default(''),
+    campaign: text('a tag').default(''),
+  },
+  { error: 'allowed: domain, tenant, pool, campaign' },
+);
+export const concerned = selector.refine(
+  (given) => Object.values(given).some((value) => value !== ''),
+  'allowed: at least one of domain, tenant, pool, campaign',
+);
+export const reason = text('a reason in words').default('');
+export const forMs = z
+  .number({ error: `allowed: milliseconds, 0 for no end` })
+  .min(0, 'allowed: milliseconds, 0 for no end')
+  .max(MAX_SPAN, `allowed: at most ${MAX_SPAN} ms`)
+  .default(0);
+export const wholePage = `allowed: a whole number from 1 to ${MAX_PAGE}`;
+export const limit = z.int({ error: wholePage }).min(1, wholePage).max(MAX_PAGE, wholePage).default(100);
+export const after = text('the last one seen, or ""').default('');
+export const words = z.record(z.string().max(MAX_ID), text('a text')).default({});
+
+const tenant = text('a tenant').default('');
+
+/** Bodies of what can be asked, without who asks how. */
+export const routeQuestion = {
+  sender: text('an address'),
+  recipient: needed('an address'),
+  account: text('an account').default(''),
+  tenant,
+  listener: text('a listener').default(''),
+  client: text('an address').default(''),
+  lane: text('a lane').default(''),
+  tags: z.array(text('a tag')).max(100).default([]),
+  fields: words,
+};
+export const suspension = { selector: concerned, reason, forMs };
+export const rerouting = {
+  selector: concerned,
+  to: needed('upstream/NAME, mx, host/NAME:PORT or discard'),
+  reason,
+  forMs,
+};
+export const resumption = {
+  order: text('an id or all', MAX_ID).default(''),
+  selector: selector.default({ domain: '', tenant: '', pool: '', campaign: '' }),
+};
+export const suppression = { tenant, address: needed('an address'), reason, forMs };
+export const unsuppression = { tenant, address: needed('an address') };
+export const ofTenant = { tenant };
