@@ -64,7 +64,7 @@ function bearerToken(): ValueType<string> {
 
 /** Whether only this machine reaches an address. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
 }
 
 export const httpSettings = {
