@@ -5,6 +5,7 @@
 import type { Accounts } from './accounts/accounts.js';
 import type { Outcomes } from './app-outcomes.js';
 import { contentRefusal } from './app-recipients.js';
+import type { Routing } from './app-routing.js';
 import type { ConfigFile } from './config/config-file.js';
 import { listenerNames } from './config/listener-names.js';
 import type { Settings } from './config/schema.js';
@@ -15,7 +16,7 @@ import { MessageHandling } from './intake/handling.js';
 import type { IntakeRules, Submitter } from './intake/intake.js';
 import { LimitsInForce } from './intake/limits-in-force.js';
 import type { Envelope, Lane, Recipient } from './message/envelope.js';
-import { Tenants } from './message/tenant.js';
+import type { Tenants } from './message/tenant.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
 import type { ConnectionLimits } from './net/connection-count.js';
 import type { MailClient } from './net/session-threads.js';
@@ -23,11 +24,17 @@ import type { Reply } from './smtp/replies.js';
 import type { Transaction } from './smtp/server-host.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
 
+/** What the routing made of the file. */
+interface RoutesInUse {
+  readonly routes: Routes;
+  readonly tenants: Tenants;
+}
+
 /** What the configuration file says of mail that comes in. */
 function mailRules(
   settings: Settings,
   file: Pick<ConfigFile, 'tenant' | 'lanes'>,
-  routes: Routes,
+  { routes, tenants }: RoutesInUse,
   accounts: Pick<Accounts, 'settingsOf'>,
   clock: Clock,
   events: Events,
@@ -35,7 +42,6 @@ function mailRules(
 ): IntakeRules {
   const names = listenerNames(settings.listen);
   const lanes = settings.listen.flatMap(({ lane }, i): [string, Lane][] => (lane === null ? [] : [[names[i]!, lane]]));
-  const tenants = new Tenants(file.tenant, addressSet);
   const limits = new TenantLimits(file.tenant);
   const handling = new MessageHandling({
     lanes: file.lanes,
@@ -119,8 +125,9 @@ export class MailEdge {
   }
 
   /** Takes what the configuration file says and the routes made of it. */
-  configure(file: Pick<ConfigFile, 'tenant' | 'lanes'>, routes: Routes): void {
-    this.rules = mailRules(this.settings, file, routes, this.accounts, this.clock, this.events, this.outcomes);
+  configure(file: Pick<ConfigFile, 'tenant' | 'lanes'>, routing: Pick<Routing, 'routes' | 'tenants'>): void {
+    const inUse = { routes: routing.routes(), tenants: routing.tenants() };
+    this.rules = mailRules(this.settings, file, inUse, this.accounts, this.clock, this.events, this.outcomes);
   }
 
   /** At the end of a message. */

@@ -5,13 +5,13 @@
  * nothing.
  */
 
+import { explainRoute } from './app-explain-route.js';
 import type { Outcomes } from './app-outcomes.js';
 import { ordered, type Routing } from './app-routing.js';
 import type { EngineControl, RouteReport, WaitReport, WhyReport } from './control/engine-control.js';
 import type { Clock } from './core/clock.js';
 import { parseQueueId } from './core/queue-id.js';
 import type { Delivery } from './delivery/delivery.js';
-import { explainRoute } from './delivery/routes/explain-route.js';
 import type { SiteHost } from './delivery/site.js';
 import type { SiteControl } from './delivery/site-control.js';
 import type { StandingOrders } from './delivery/standing-orders.js';

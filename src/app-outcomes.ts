@@ -4,7 +4,6 @@
  *
  * With nothing of it configured no message goes another way and none costs more than a comparison.
  */
-import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
 import type { Clock } from './core/clock.js';
@@ -64,15 +63,15 @@ const SUPPRESSED = 'suppressed';
 /** Ten million entries are looked at within some days; one that has ended counts for nothing at once. */
 const SWEEP_EVERY = 10_000;
 
-/** Builds it, and has the events told to it. `changed`: what sessions have to ask is different from now on. @throws SluiceError `bad-verp`, `bad-verp-key`, `bad-config-file`. */
+/** Builds it, and has the events told to it. `changed`: what sessions have to ask is different from now on. @throws SluiceError `bad-verp`, `bad-verp-key`. */
 export function openOutcomes(
   settings: Settings,
+  tenants: readonly TenantSettings[],
   spool: OpenedSpool,
   clock: Clock,
   events: EngineEvents,
   changed: () => void,
 ): Outcomes {
-  const { tenant: tenants } = readConfigFile(settings.configFile);
   const kpi = new Kpi();
   const sites = new SiteNames();
   const suppression = suppressionOf(settings, spool, clock, events, changed);

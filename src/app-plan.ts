@@ -83,7 +83,7 @@ export class MailPlan {
   /** Builds and reads everything. @throws SluiceError naming the mistake in the settings or the file. */
   static async open(parts: PlanParts): Promise<MailPlan> {
     const { settings, tables, log, clock, spool, events } = parts;
-    const outcomes = openOutcomes(settings, spool, clock, events, parts.changed);
+    const outcomes = openOutcomes(settings, tables.tenant, spool, clock, events, parts.changed);
     const egress = egressPools(clock, settings.spoolDir, log);
     const route = routing(settings, tables, clock, {
       ports: parts.ports,
@@ -93,7 +93,7 @@ export class MailPlan {
     });
     await route.open();
     const kept = await openOrders(settings, log, clock);
-    const shaping = await openShaping(settings, log, clock, kept.orders, egress.pause);
+    const shaping = await openShaping(settings, tables, log, clock, kept.orders, egress.pause);
     return new MailPlan(parts, route, outcomes, kept, shaping);
   }
 
@@ -103,7 +103,8 @@ export class MailPlan {
     const tables = reconfigure(this.route, settings, log, this.outcomes);
     if (tables === null) return false;
     this.tables = tables;
-    return this.shaping.reload();
+    this.shaping.configure(tables);
+    return true;
   }
 
   /** Domains taken from anyone; `all`: with those of which only some addresses are. */

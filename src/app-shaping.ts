@@ -3,7 +3,7 @@
  * file that keeps what is counted for an hour or a day over restarts (a crash forgets what was counted last).
  */
 import { join } from 'node:path';
-import { readConfigFile } from './config/config-file.js';
+import type { ConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
@@ -17,43 +17,38 @@ import type { Log } from './telemetry/log.js';
 /** Between two looks whether something is to be kept, ms. */
 const KEEP_INTERVAL = 30_000;
 
+export type ShapingTables = Pick<ConfigFile, 'shaping' | 'lanes'>;
+
 export interface OpenShaping {
   readonly shaping: Shaping;
-  /** Reads the rules anew. False: the file has a mistake, which its other readers tell of; the old rules stay. */
-  reload(): boolean;
+  /** Takes other rules, with all that was counted and learnt. */
+  configure(tables: ShapingTables): void;
   /** Writes what is to be kept. */
   close(): Promise<void>;
 }
 
-/**
- * Builds it. `pauseSource`: tells the pools of egress sources.
- * @throws SluiceError `bad-config-file`.
- */
+/** Builds it. `pauseSource`: tells the pools of egress sources. */
 export async function openShaping(
   settings: Settings,
+  tables: ShapingTables,
   log: Log,
   clock: Clock,
   orders: StandingOrders,
   pauseSource: ShapingActions['pauseSource'],
 ): Promise<OpenShaping> {
-  const file = readConfigFile(settings.configFile);
   const shaping = new Shaping({
-    rules: file.shaping,
-    reserve: file.lanes.reserve,
+    rules: tables.shaping,
+    reserve: tables.lanes.reserve,
     shipped: PROVIDER_RULES,
     now: () => clock.now(),
     events: logged(log),
     actions: {
       pauseSource,
       suspendTenant: (tenant, forMs, reason) => {
-        const isIt = orders.suspensions().some(({ selector, until }) => {
-          const { domain, pool, campaign } = selector;
-          const whole = selector.tenant === tenant && domain === '' && pool === '' && campaign === '';
-          return whole && (until === 0 || until > clock.wall());
-        });
-        if (isIt) return false;
+        const selector = { domain: '', tenant, pool: '', campaign: '' };
+        if (orders.isSuspended(selector)) return false;
         try {
-          orders.suspend({ domain: '', tenant, pool: '', campaign: '' }, { reason, forMs, by: 'rule' });
+          orders.suspend(selector, { reason, forMs, by: 'rule' });
         } catch (error) {
           log.error({ tenant, reason: messageOf(error) }, 'the tenant could not be suspended');
           return false;
@@ -77,15 +72,7 @@ export async function openShaping(
   timer.unref();
   return {
     shaping,
-    reload: () => {
-      try {
-        const now = readConfigFile(settings.configFile);
-        shaping.configure(now.shaping, now.lanes.reserve);
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    configure: ({ shaping: rules, lanes }) => shaping.configure(rules, lanes.reserve),
     close: () => {
       clearInterval(timer);
       keep();

@@ -119,7 +119,7 @@ export class App {
 
   private reloadPlan(plan: MailPlan): boolean {
     if (!plan.reload()) return false;
-    this.edge.configure(plan.tables, plan.route.routes());
+    this.edge.configure(plan.tables, plan.route);
     this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
     this.scheduler.setLanes({ weights: plan.tables.lanes });
     this.delivery.configure(plan.tables.lanes.reserve);
@@ -282,7 +282,7 @@ export class App {
     this.edge = new MailEdge(settings, this.accounts, clock, events, plan.outcomes, (...told) =>
       this.front?.limit(...told),
     );
-    this.edge.configure(tables, plan.route.routes());
+    this.edge.configure(tables, plan.route);
     this.intake = new Intake({
       spool,
       clock,

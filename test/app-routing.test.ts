@@ -1,14 +1,15 @@
 /** The routing as the engine builds it: sites of every kind of destination, reload, orders of operators, explanations. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Egress } from '../src/app-egress.js';
+import { explainRoute } from '../src/app-explain-route.js';
 import { recipientPolicy, recipientVerifier } from '../src/app-recipients.js';
 import { type Routing, type RoutingParts, routing } from '../src/app-routing.js';
 import { type ConfigFile, parseConfigFile } from '../src/config/config-file.js';
 import { loadSettings } from '../src/config/load-settings.js';
+import type { RouteQuestion } from '../src/control/engine-control.js';
 import { systemClock } from '../src/core/clock.js';
 import { DeadlineWheel } from '../src/core/deadline-wheel.js';
 import type { EgressPool } from '../src/delivery/egress.js';
-import { explainRoute, type RouteQuestion } from '../src/delivery/routes/explain-route.js';
 import type { SiteHosts } from '../src/delivery/site.js';
 import { PLAIN_HANDLING } from '../src/message/envelope.js';
 import { DEFAULT_LANES } from '../src/message/lane-settings.js';

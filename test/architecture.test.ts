@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   message: ['core'],
   smtp: ['core', 'message/envelope'],
   spool: ['core', 'message/envelope'],
-  queue: ['core', 'spool', 'message/envelope'],
+  queue: ['core', 'spool', 'message/envelope', 'message/lane-settings'],
   // What became of mail, made sense of: bounces, complaints, suppression, promises kept. Knows outcomes, not sockets.
   outcomes: ['core', 'message', 'smtp', 'spool', 'queue'],
   delivery: ['core', 'smtp', 'message', 'memory', 'spool', 'queue', 'outcomes'],

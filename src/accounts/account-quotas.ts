@@ -6,9 +6,11 @@
  * on one thread.
  * Limits: counts are kept for accounts with limits that sent something within a span, at most 1 KiB for each limit.
  */
+
 import { SlidingCount } from '../core/sliding-count.js';
+import { SPAN_MS } from '../core/span.js';
 import { accountLimitReply, accountRecipientsReply, type Reply } from '../smtp/replies.js';
-import type { AccountLimit } from './account-settings.js';
+import { type AccountLimit, SPANS } from './account-settings.js';
 
 /** Why an account may not send now, and when to ask again, ms; Infinity: never this message. */
 export interface QuotaRefusal {
@@ -24,10 +26,8 @@ export interface KeptCount {
   readonly slots: readonly number[];
 }
 
-const MINUTE = 60_000;
-const SPAN_MS = { minute: MINUTE, hour: 60 * MINUTE, day: 24 * 60 * MINUTE } as const;
 /** Between two looks for counts that have run out, ms. */
-const SWEEP_INTERVAL = 10 * MINUTE;
+const SWEEP_INTERVAL = 600_000;
 
 export class AccountQuotas {
   /** Something was counted since `keptCounts` was last asked. */
@@ -74,10 +74,10 @@ export class AccountQuotas {
 
   /** Takes over what `keptCounts` gave before a restart. */
   restore(kept: KeptCount, now: number): void {
-    const [counted, span] = kept.limit.split('/');
-    if ((counted !== 'messages' && counted !== 'recipients') || span === undefined || !Object.hasOwn(SPAN_MS, span))
-      return;
-    this.window(kept.account, { counted, span: span as keyof typeof SPAN_MS, most: 0 }).restore(kept.slots, now);
+    const [counted, given] = kept.limit.split('/');
+    const span = SPANS.find((one) => one === given);
+    if ((counted !== 'messages' && counted !== 'recipients') || span === undefined) return;
+    this.window(kept.account, { counted, span, most: 0 }).restore(kept.slots, now);
   }
 
   private window(account: string, { counted, span }: AccountLimit): SlidingCount {

@@ -58,7 +58,7 @@ const accounts = listOf(
   '["ann@example.org", "@example.net"]',
 );
 
-/** `550 5.7.1 text`, the enhanced code may be left out (RFC 3463). */
+/** A code, its enhanced code (RFC 3463; may be left out) and a text. */
 function refusal(text: string): RouteRefusal | undefined {
   const match = /^([45][0-5]\d)(?: ([45])\.(\d{1,3})\.(\d{1,3}))?(?: ([ -~]{1,400}))?$/.exec(text.trim());
   if (match === null) return undefined;

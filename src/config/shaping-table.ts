@@ -18,6 +18,7 @@
  */
 import { z } from 'zod';
 import { item, word } from '../accounts/account-settings.js';
+import { SPANS } from '../core/span.js';
 import type { Action, Rate, ReplyRule, ShapingRule } from '../delivery/shaping/rule.js';
 import { canonicalDomain } from './address-type.js';
 import { replyPattern } from './reply-pattern.js';
@@ -28,7 +29,6 @@ const MAX_TABLES = 10_000;
 const MAX_REPLIES = 100;
 const MAX_COUNT = 1_000_000_000;
 const DAY = 86_400_000;
-const SPANS = ['second', 'minute', 'hour', 'day'] as const;
 const ACTIONS = [
   'slow_down',
   'pause_source',

@@ -16,12 +16,12 @@
 import { z } from 'zod';
 import { addressPattern, count, item, listOf, word } from '../accounts/account-settings.js';
 import { canonicalName, nameProblem } from '../accounts/canonical-text.js';
+import { SPANS } from '../core/span.js';
 import type { TenantLimit, TenantSettings } from '../message/tenant.js';
 import { canonicalDomain, network } from './address-type.js';
 import { once, tableOf } from './table-types.js';
 
 const COUNTED = ['messages', 'recipients'] as const;
-const SPANS = ['second', 'minute', 'hour', 'day'] as const;
 const MAX_TENANTS = 10_000;
 const MAX_WEIGHT = 1000;
 const WEIGHT = `allowed: a whole number from 1 to ${MAX_WEIGHT}`;

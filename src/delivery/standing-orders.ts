@@ -78,6 +78,11 @@ export class StandingOrders implements SuspensionCheck {
     return this.rerouted.list(this.options.clock.wall());
   }
 
+  /** An order suspends exactly whom the selector says. */
+  isSuspended(selector: Selector): boolean {
+    return this.suspensions().some((order) => sameSelector(order.selector, selector));
+  }
+
   /** Suspends; the same selector again changes its terms. @throws SluiceError `too-many-orders`. */
   suspend(selector: Selector, terms: OrderTerms): Suspension {
     const order = this.orderOf(selector, terms, this.suspended);

@@ -6,6 +6,7 @@
  * Limits: counts are kept for MAX_CLIENTS addresses; past that those with nothing to count go, and if that is not enough
  * all, so that a client may send up to twice as much for once.
  */
+import { SPAN_MS, type Span } from '../core/span.js';
 import { RateLimit } from '../core/token-bucket.js';
 import type { TenantSettings } from '../message/tenant.js';
 import { limitReply, type Reply } from '../smtp/replies.js';
@@ -13,9 +14,6 @@ import { clientKey, listenerKey } from './limits-in-force.js';
 
 export const COUNTED = ['messages', 'recipients', 'bytes'] as const;
 export type Counted = (typeof COUNTED)[number];
-
-const SPANS = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
-export type Span = keyof typeof SPANS;
 
 /** At most `most` in any `span`. */
 export interface EdgeLimit {
@@ -53,7 +51,7 @@ class LimitSet {
   private readonly limits: readonly { readonly limit: EdgeLimit; readonly rate: RateLimit }[];
 
   constructor(limits: readonly EdgeLimit[]) {
-    this.limits = limits.map((limit) => ({ limit, rate: new RateLimit(limit.most, SPANS[limit.span]) }));
+    this.limits = limits.map((limit) => ({ limit, rate: new RateLimit(limit.most, SPAN_MS[limit.span]) }));
   }
 
   /** The reply of the limit that lets it through last; null: all do. */

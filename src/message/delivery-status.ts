@@ -44,7 +44,7 @@ export interface ReportedRecipient {
   /** ORCPT as received, '' when absent. */
   readonly originalRecipient: string;
   readonly kind: NotificationKind;
-  /** The last reply (`550 5.1.1 No such user`) or reason in words. */
+  /** The last reply (code, enhanced code and text) or reason in words. */
   readonly reply: string;
   /** Enhanced status code if known, else ''; then it is taken from the reply. */
   readonly enhanced: string;

@@ -5,12 +5,13 @@
  * mark the first in the file: account, then X-Sluice-Tenant, sender, client, listener. Account, header and sender count
  * only for clients that may relay: a stranger can write any sender. Asked once per message, and without tenants not at all.
  */
+import type { Span } from '../core/span.js';
 import type { Lane } from './envelope.js';
 
 /** At most `most` messages or recipients in any span of that length. */
 export interface TenantLimit {
   readonly counted: 'messages' | 'recipients';
-  readonly span: 'second' | 'minute' | 'hour' | 'day';
+  readonly span: Span;
   readonly most: number;
 }
 

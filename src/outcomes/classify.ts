@@ -21,8 +21,8 @@ const known = new Map<string, Bounce>();
 const bounces = new Map<string, Bounce>();
 
 /**
- * Classifies a refusal. `enhanced`: its enhanced code, `5.0.0` or '' where it had none; `reply`: `550 5.1.1 No such user`,
- * or words without a code. `stage`: what was refused, where that is known.
+ * Classifies a refusal. `enhanced`: its enhanced code, `5.0.0` or '' where it had none; `reply`: code, enhanced code and
+ * text, or words without a code. `stage`: what was refused, where that is known.
  */
 export function classify(enhanced: string, reply: string, stage?: BounceStage): Bounce {
   const remembered = stage === undefined ? known.get(reply) : undefined;

@@ -60,7 +60,7 @@ export function first(fields: Fields, name: string): string {
   return fields.get(name)?.[0] ?? '';
 }
 
-/** `smtp; 550 5.1.1 ...` -> `550 5.1.1 ...`; a value without a type as it is. */
+/** What stands behind the type, `smtp;`; a value without a type as it is. */
 export function withoutType(value: string): string {
   return value.replace(/^[ \t]*[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,40}[ \t]*;[ \t]*/, '').trim();
 }

@@ -8,7 +8,9 @@
  * weight v, floor((n + 1) v / w) + 1 jobs of that lane. With the default weights the first immediate job is behind two
  * others at most, and of a hundred jobs in a row at least three are deferred ones while such wait.
  */
+
 import type { Lane } from '../message/envelope.js';
+import { DEFAULT_LANES as DEFAULT_SHARES } from '../message/lane-settings.js';
 
 export type QueueLane = Lane | 'deferred';
 
@@ -24,7 +26,7 @@ export interface LaneOptions {
   readonly weights: Readonly<Record<QueueLane, number>>;
 }
 
-export const DEFAULT_LANES: LaneOptions = { weights: { immediate: 100, bulk: 20, deferred: 4 } };
+export const DEFAULT_LANES: LaneOptions = { weights: DEFAULT_SHARES };
 
 /** The place of a lane in QUEUE_LANES. */
 export function laneNumber(lane: QueueLane): number {

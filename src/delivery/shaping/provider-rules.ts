@@ -6,7 +6,8 @@
  * at for orientation). What is learnt goes below these limits by itself, never above; an operator who is trusted with
  * more raises them in [[shaping]]. Reply patterns are the providers' published or generally known replies.
  */
-import type { Action, Rate, ReplyRule, ShapingRule, Span } from './rule.js';
+import type { Span } from '../../core/span.js';
+import type { Action, Rate, ReplyRule, ShapingRule } from './rule.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -32,7 +32,7 @@ const TOO_FAST =
 /** A connection that only ran out, or had its share: nothing is said about our pace. */
 const RAN_OUT = /idle|time(?:d)? ?out|inactiv|per (?:session|connection)|in this (?:session|connection)|shutting down/i;
 
-/** About one mailbox, not about us: `450 4.2.1 The user you are trying to contact is receiving mail too quickly`. */
+/** About one mailbox, not about us: the user that is contacted "is receiving mail too quickly" (450 with 4.2.1). */
 const OF_MAILBOX = /^4\.[12]\.\d|user you are trying to contact|mailbox|recipient/i;
 
 /** Patterns of operators see no more than this of a reply, so that none takes long. */

@@ -3,17 +3,10 @@
  * those of the operator come from [[shaping]] of SLUICE_CONFIG; both have this form.
  */
 
+import type { Span } from '../../core/span.js';
+
 /** What a limit in time counts: messages (transactions), their recipients, their bytes, connections begun. */
 export type Counted = 'messages' | 'recipients' | 'bytes' | 'connections';
-
-export type Span = 'second' | 'minute' | 'hour' | 'day';
-
-export const SPAN_MS: Readonly<Record<Span, number>> = {
-  second: 1000,
-  minute: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-};
 
 /** At most `most` in any window of that length; 0: no limit, also where another rule has one. */
 export interface Rate {

@@ -2,9 +2,10 @@
  * What is counted together: a site, a source at a site, a tenant, and so on, with the limits it has. One object for all
  * whom it concerns, so that what they use adds up.
  */
+import { SPAN_MS, type Span } from '../../core/span.js';
 import { RateLimit } from '../../core/token-bucket.js';
 import type { Wait } from '../../queue/wait.js';
-import { type Counted, connectionsInWords, type Rate, SPAN_MS, type Span, wordsOf } from './rule.js';
+import { type Counted, connectionsInWords, type Rate, wordsOf } from './rule.js';
 
 /** When to ask again for a connection where all are used, ms. */
 const ASK_AGAIN = 1000;

@@ -1,48 +1,19 @@
 /**
  * What would become of mail, found out without sending any: `sluice route`.
  */
-import type { Lane, Recipient } from '../../message/envelope.js';
-import type { LaneSettings } from '../../message/lane-settings.js';
-import type { Tenants } from '../../message/tenant.js';
-import { domainOf } from '../../smtp/address.js';
-import { parseDestination } from '../destination.js';
-import type { Site, SiteHost, SiteHosts } from '../site.js';
-import type { TlsPolicy } from '../tls-policy.js';
-import type { RouteFacts } from './compiled-route.js';
-import type { Routes } from './routes.js';
-
-/** Mail to be asked about; '' and empty: not said. */
-export interface RouteQuestion {
-  readonly sender: string;
-  readonly recipient: string;
-  readonly account: string;
-  readonly tenant: string;
-  readonly listener: string;
-  readonly client: string;
-  readonly lane: string;
-  readonly tags: readonly string[];
-  /** Header fields by name in lower case. */
-  readonly fields: Readonly<Record<string, string>>;
-}
+import type { RouteQuestion, RouteReport } from './control/engine-control.js';
+import { parseDestination } from './delivery/destination.js';
+import type { RouteFacts } from './delivery/routes/compiled-route.js';
+import type { Routes } from './delivery/routes/routes.js';
+import type { Site, SiteHost, SiteHosts } from './delivery/site.js';
+import type { TlsPolicy } from './delivery/tls-policy.js';
+import type { Lane, Recipient } from './message/envelope.js';
+import type { LaneSettings } from './message/lane-settings.js';
+import type { Tenants } from './message/tenant.js';
+import { domainOf } from './smtp/address.js';
 
 /** The part of a RouteReport that routes know. */
-export interface RouteExplanation {
-  readonly sender: string;
-  readonly recipient: string;
-  /** Name of the route that matched, '' for none. */
-  readonly route: string;
-  readonly destination: string;
-  readonly egress: string;
-  readonly tenant: string;
-  readonly lane: string;
-  readonly hosts: readonly {
-    readonly name: string;
-    readonly address: string;
-    readonly port: number;
-    readonly tls: string;
-  }[];
-  /** Why there are no hosts, '' when there are. */
-  readonly problem: string;
+export interface RouteExplanation extends Omit<RouteReport, 'site' | 'limits' | 'waits'> {
   /** What the site resolved to, for whoever knows its limits. */
   readonly found: SiteHosts;
 }
