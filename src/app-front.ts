@@ -17,6 +17,7 @@ import type { SegmentPool } from './memory/segment-pool.js';
 import { addressSet, LOOPBACK } from './net/address-set.js';
 import type { ConnectionCount } from './net/connection-count.js';
 import { loadDuplicator } from './net/descriptor.js';
+import { DescriptorBudget } from './net/descriptor-budget.js';
 import { Front, type FrontHost, type FrontListener } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import { SocketOptions } from './net/original-destination.js';
@@ -62,6 +63,18 @@ export interface Sessions {
 
 /** Refuses a recipient, now or later; null takes it. */
 export type RecipientPolicy = FrontHost['admitRecipient'];
+
+/** How open files are shared between clients and `wanted` connections to next hops. Few for clients is worth a warning. */
+export function descriptorBudget(settings: Settings, wanted: number, clock: Clock, log: Log): DescriptorBudget {
+  const descriptors = new DescriptorBudget(wanted, () => clock.now());
+  const { openFiles, clients } = descriptors;
+  if (clients < settings.maxConnections)
+    log.warn(
+      { openFiles, clients, wanted: settings.maxConnections },
+      'the limit of open files leaves room for fewer clients than SLUICE_MAX_CONNECTIONS: raise it (ulimit -n)',
+    );
+  return descriptors;
+}
 
 /** What sessions of each listener are told. */
 export function sessionConfig(settings: Settings, sessions: Sessions): SessionConfig {

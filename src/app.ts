@@ -11,7 +11,7 @@ import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
-import { buildFront, type Sessions, sessionConfig } from './app-front.js';
+import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
@@ -35,7 +35,7 @@ import { Intake } from './intake/intake.js';
 import { SegmentPool } from './memory/segment-pool.js';
 import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
-import { DescriptorBudget } from './net/descriptor-budget.js';
+import type { DescriptorBudget } from './net/descriptor-budget.js';
 import type { Front } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
@@ -311,13 +311,7 @@ export class App {
   private async listen(): Promise<void> {
     const { settings, segments } = this;
     const plan = this.plan!;
-    const descriptors = new DescriptorBudget(wantedConnections(settings, plan.route), () => systemClock.now());
-    this.descriptors = descriptors;
-    if (descriptors.clients < settings.maxConnections)
-      this.log.warn(
-        { openFiles: descriptors.openFiles, clients: descriptors.clients, wanted: settings.maxConnections },
-        'the limit of open files leaves room for fewer clients than SLUICE_MAX_CONNECTIONS: raise it (ulimit -n)',
-      );
+    this.descriptors = descriptorBudget(settings, wantedConnections(settings, plan.route), systemClock, this.log);
     this.front = buildFront({
       settings,
       log: this.log,

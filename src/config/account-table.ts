@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import { accountName, accountSettings, accountShape } from '../accounts/account-settings.js';
+import { once } from './table-types.js';
 
 const shape = { name: accountName, ...accountShape };
 const MAX_ACCOUNTS = 100_000;
@@ -26,17 +27,5 @@ const account = z
 export const accountTable = z
   .array(account, { error: 'allowed: tables of accounts, [[account]]' })
   .max(MAX_ACCOUNTS, `allowed: at most ${MAX_ACCOUNTS}`)
-  .superRefine((accounts, context) => {
-    const seen = new Map<string, number>();
-    accounts.forEach(({ name }, index) => {
-      const before = seen.get(name);
-      if (before === undefined) seen.set(name, index);
-      else
-        context.addIssue({
-          code: 'custom',
-          path: [index, 'name'],
-          message: `allowed: once; account[${before + 1}] has it already`,
-        });
-    });
-  })
+  .superRefine(once('account'))
   .default([]);
