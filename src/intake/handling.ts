@@ -12,7 +12,7 @@ import type { CapturedFields } from '../../workers/contract.js';
 import { type DeliverBy, type Handling, type Lane, PLAIN_HANDLING, type Recipient } from '../message/envelope.js';
 import type { LaneSettings } from '../message/lane-settings.js';
 import type { Tenants } from '../message/tenant.js';
-import { asciiDomain } from '../smtp/address.js';
+import { domainOf } from '../smtp/address.js';
 import type { Transaction } from '../smtp/server-host.js';
 
 /** What rules are told of a message. */
@@ -128,7 +128,7 @@ export class MessageHandling {
       return NO_TENANT;
     }
     const { relays, listener, address } = client;
-    const senderDomain = asciiDomain(sender.slice(sender.lastIndexOf('@') + 1));
+    const senderDomain = domainOf(sender);
     const found = tenants.of({ relays, account, header, sender, senderDomain, client: address, listener });
     if (header !== '' && found?.header !== header) this.rules.ignored(address, 'X-Sluice-Tenant', header);
     return found ?? NO_TENANT;

@@ -91,14 +91,14 @@ export class Routes {
     const { address } = recipient;
     if (!this.exist && this.fallback !== null && !this.options.tenantsHaveEgress) return this.fallback.of('');
     const domain = asciiDomain(address.slice(address.lastIndexOf('@') + 1));
-    const route = this.exist ? this.routeFor(address, domain, this.envelopeFacts.of(envelope)) : undefined;
+    const route = this.exist ? this.index.first(address, domain, this.envelopeFacts.of(envelope)) : undefined;
     const tlsOptional = envelope.tlsOptional === true;
     return this.keyOf(route, domain, envelope.handling.tenant, tlsOptional);
   }
 
   /** The route of a recipient, undefined: none. `facts` must be whole. */
   find(address: string, facts: RouteFacts): RouteSettings | undefined {
-    return this.routeFor(address, domainOf(address), facts)?.settings;
+    return this.index.first(address, domainOf(address), facts)?.settings;
   }
 
   /** The key of the destination for facts that may not be whole: as if what is not known did not fit. */
@@ -128,7 +128,7 @@ export class Routes {
     if (!this.refuses || envelope.recipients.length === 0) return null;
     let refusal: RouteRefusal | null = null;
     for (const { address } of envelope.recipients) {
-      const target = this.routeFor(address, domainOf(address), this.envelopeFacts.of(envelope))?.settings.target;
+      const target = this.index.first(address, domainOf(address), this.envelopeFacts.of(envelope))?.settings.target;
       if (target?.kind !== 'refuse') return null;
       // What may succeed later is not given up for what may not.
       if (refusal === null || target.code < refusal.code) refusal = target;
@@ -154,10 +154,6 @@ export class Routes {
       if (added.length > 0) tags = [...tags, ...added];
     }
     return lane === null && tags.length === 0 ? null : { lane, tags };
-  }
-
-  private routeFor(address: string, domain: string, facts: RouteFacts): CompiledRoute | undefined {
-    return this.index.first(address, domain, facts);
   }
 
   private keyOf(route: CompiledRoute | undefined, domain: string, tenant: string, tlsOptional: boolean): string {
