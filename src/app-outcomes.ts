@@ -12,7 +12,7 @@ import type { Site } from './delivery/site.js';
 import { ownOutcome } from './delivery/verdicts.js';
 import type { Envelope, Recipient } from './message/envelope.js';
 import type { TenantSettings } from './message/tenant.js';
-import { BounceDesk } from './outcomes/bounce-desk.js';
+import { BounceDesk, type ReturnedAbout } from './outcomes/bounce-desk.js';
 import { LOCAL_HOST, OutcomeBook } from './outcomes/outcome-book.js';
 import type { SuppressionEntry } from './outcomes/suppression-entry.js';
 import { SuppressionList } from './outcomes/suppression-list.js';
@@ -25,6 +25,7 @@ import { type Reply, suppressedReply } from './smtp/replies.js';
 import type { OpenedSpool } from './spool/open-spool.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
 import { Kpi, type KpiReport } from './telemetry/kpi.js';
+import type { ReturnedMail } from './telemetry/mail-event.js';
 import { SiteNames } from './telemetry/site-name.js';
 
 /** What is asked of a message to find its destination; M: what else whoever is behind needs. */
@@ -88,10 +89,12 @@ export function openOutcomes(
     events: {
       bounced: (bounce) => {
         events.bounced({ ...bounce });
+        events.returned(returnedMail('returned', bounce, bounce.reply, bounce.category));
         if (bounce.verified) book.cameBack('bounce', bounce.tenant, bounce.to, bounce.reporter);
       },
       complained: (complaint) => {
         events.complained({ ...complaint });
+        events.returned(returnedMail('complained', complaint, '', complaint.type));
         if (complaint.verified) book.cameBack('complaint', complaint.tenant, complaint.to, complaint.reporter);
       },
       setAside: (...told) => events.setAside(...told),
@@ -162,6 +165,11 @@ export function openOutcomes(
       events.follower = null;
     },
   };
+}
+
+function returnedMail(kind: ReturnedMail['kind'], about: ReturnedAbout, reply: string, category: string) {
+  const { id, to, tenant, verified } = about;
+  return { kind, id, recipient: to, tenant, verified, reply, category };
 }
 
 function policiesOf(tenants: readonly TenantSettings[]): ReadonlyMap<string, TenantSettings['suppression']> {

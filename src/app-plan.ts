@@ -92,7 +92,9 @@ export class MailPlan {
       local: (name) => outcomes.local(name),
     });
     await route.open();
-    const kept = await openOrders(settings, log, clock);
+    const kept = await openOrders(settings, log, clock, (kind, { id: order, selector, reason, by, until }) =>
+      events.ordered({ kind, order, ...selector, reason, by, until }),
+    );
     const shaping = await openShaping(settings, tables, log, clock, kept.orders, egress.pause);
     return new MailPlan(parts, route, outcomes, kept, shaping);
   }

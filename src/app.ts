@@ -49,6 +49,7 @@ import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
 import { expose } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
+import type { MailEvents } from './telemetry/mail-event.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
@@ -80,11 +81,11 @@ export class App {
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
 
-  private constructor(settings: Settings, log: Log, inherited: InheritedSockets) {
+  private constructor(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents) {
     this.settings = settings;
     this.inherited = inherited;
     this.log = log;
-    this.events = new EngineEvents(log, systemClock);
+    this.events = new EngineEvents(log, systemClock, mail);
     this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
     const room = (): number => Math.min(settings.maxConnections, this.descriptors?.clients ?? 0);
     this.count = new ConnectionCount(connectionLimits(settings, room));
@@ -97,8 +98,8 @@ export class App {
    * Builds everything and begins to listen; resolves when every listener is bound.
    * @throws SluiceError naming what stands in the way of a start and how to mend it.
    */
-  static async start(settings: Settings, log: Log, inherited: InheritedSockets): Promise<App> {
-    const app = new App(settings, log, inherited);
+  static async start(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents): Promise<App> {
+    const app = new App(settings, log, inherited, mail);
     try {
       await app.open();
     } catch (error) {

@@ -16,6 +16,7 @@ import { messageOf, SluiceError } from './core/errors.js';
 import { InheritedSockets } from './net/inherited-sockets.js';
 import { listenUnix, type UnixListener } from './net/unix-socket.js';
 import { createLog, type Log } from './telemetry/log.js';
+import { MailEvents } from './telemetry/mail-event.js';
 import { VERSION } from './version.js';
 
 const EX_SOFTWARE = 70;
@@ -44,6 +45,7 @@ class Engine {
   private readonly sources: ReadonlyMap<string, Source>;
   private readonly log: Log;
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
+  private readonly mail = new MailEvents();
   private app: App | null = null;
   /** Asked for since none was under way. */
   private reloads = 0;
@@ -78,7 +80,7 @@ class Engine {
     for (let first = true; !this.stopping; first = false) {
       let app: App;
       try {
-        app = await App.start(settings, log, this.inherited);
+        app = await App.start(settings, log, this.inherited, this.mail);
       } catch (error) {
         if (first || !isTemporary(error)) return this.explain(error);
         log.error({ reason: messageOf(error), retryInMs: wait }, 'the engine cannot start again yet');

@@ -29,6 +29,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   net: ['core', 'smtp', 'memory', 'telemetry'],
   telemetry: ['core'],
   control: [],
+  // What happened to each message, kept to be looked up.
+  history: ['core', 'telemetry/mail-event'],
+  // Events to others over HTTP, out of a durable outbox.
+  webhooks: ['core', 'spool', 'telemetry/mail-event'],
+  // Messages composed of what an application says, handed in like those of a session.
+  injection: ['core', 'smtp', 'message', 'memory', 'intake', 'spool'],
+  // What operators did, in a log that shows when it was changed.
+  audit: ['core'],
+  // Traces and metrics by OTLP.
+  tracing: ['core', 'telemetry'],
   // Other relays' configuration in the terms of our own.
   compat: ['core', 'config'],
   // What an account may do has one shape, in the configuration file and in the answers of account sources.
@@ -54,6 +64,8 @@ const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   // The table [[shaping]] gives rules as the shaping takes them.
   config: ['delivery/shaping/rule'],
   // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
+  queue: ['telemetry/mail-event'],
+  control: ['telemetry/mail-event'],
   net: ['delivery/wire', 'delivery/egress', 'delivery/tls-policy', 'workers/session-contract'],
 };
 /** Entries of the process: nobody imports them but one another. */

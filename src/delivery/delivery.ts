@@ -20,13 +20,19 @@ import type { ReturnPath } from './return-path.js';
 import type { Site, SiteHost } from './site.js';
 import { SiteConnections } from './site-connections.js';
 import { OpenSite, type SiteControl } from './site-control.js';
-import type { TlsResult } from './tls-policy.js';
+import type { TlsResult, TlsState } from './tls-policy.js';
 import type { Dial } from './wire.js';
 
 /** Told of what happens, for the log and metrics. */
 export interface DeliveryEvents {
   /** An attempt is over; outcomes are parallel to the job's recipients. `host` null: none was reached. */
-  attempt(job: DeliveryJob, outcomes: readonly Outcome[], host: SiteHost | null, duration: number): void;
+  attempt(
+    job: DeliveryJob,
+    outcomes: readonly Outcome[],
+    host: SiteHost | null,
+    duration: number,
+    tls?: TlsState | null,
+  ): void;
   /** The reply to a message was lost: it may be delivered twice. */
   uncertain(job: DeliveryJob, host: string): void;
   unreadable(job: DeliveryJob, error: unknown): void;

@@ -79,7 +79,8 @@ export class JobEnds {
   }
 
   private conclude(connection: UpstreamConnection, job: DeliveryJob, outcomes: readonly Outcome[]): void {
-    this.environment.events.attempt(job, outcomes, connection.host, this.environment.clock.now() - connection.jobBegan);
+    const { clock, events } = this.environment;
+    events.attempt(job, outcomes, connection.host, clock.now() - connection.jobBegan, connection.tls);
     this.environment.scheduler.finish(job, outcomes);
   }
 }

@@ -22,6 +22,8 @@ export interface StandingOrdersOptions {
   readonly clock: Clock;
   /** Something is to be kept. */
   changed(): void;
+  /** Mail is suspended from now on, or no longer; an order that ends at its time is not told of. */
+  suspension?(kind: 'suspended' | 'resumed', order: Suspension): void;
 }
 
 const MAX_ORDERS = 1000;
@@ -88,6 +90,7 @@ export class StandingOrders implements SuspensionCheck {
     const order = this.orderOf(selector, terms, this.suspended);
     this.suspended.add(order);
     this.options.changed();
+    this.options.suspension?.('suspended', order);
     return order;
   }
 
@@ -103,8 +106,10 @@ export class StandingOrders implements SuspensionCheck {
   takeBack(which: string | Selector): readonly Suspension[] {
     const fits = (order: Suspension): boolean =>
       typeof which === 'string' ? which === 'all' || order.id === which : sameSelector(order.selector, which);
-    const gone = [...this.suspended.remove(fits), ...this.rerouted.remove(fits)];
+    const resumed = this.suspended.remove(fits);
+    const gone = [...resumed, ...this.rerouted.remove(fits)];
     if (gone.length > 0) this.options.changed();
+    for (const order of resumed) this.options.suspension?.('resumed', order);
     return gone;
   }
 

@@ -2,6 +2,7 @@
  * What became of a recipient in one attempt. The queue decides by `kind` alone; the rest is for logs, the spool and
  * notifications.
  */
+import type { AttemptFacts } from '../telemetry/mail-event.js';
 
 export type OutcomeKind = 'delivered' | 'deferred' | 'failed';
 
@@ -23,4 +24,6 @@ export interface Outcome {
    * attempt is counted. With `deferred` only.
    */
   readonly putOff?: number;
+  /** How it came about, for those who listen to events; not stored. */
+  attempt?: AttemptFacts;
 }

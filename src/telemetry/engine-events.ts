@@ -6,49 +6,19 @@ import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import { formatQueueId, type QueueId } from '../core/queue-id.js';
 import { DurationHistogram } from './duration-histogram.js';
+import type {
+  EnvelopeLike,
+  HostLike,
+  JobLike,
+  MessageLike,
+  OutcomeLike,
+  TlsLike,
+  TlsResultLike,
+} from './event-shapes.js';
 import type { Log } from './log.js';
+import type { MailEvents, OrderGiven, ReturnedMail } from './mail-event.js';
+import { acceptedMail, attemptFacts, droppedMail, recipientOutcome } from './mail-facts.js';
 import { ToldLately } from './told-lately.js';
-
-interface EnvelopeLike {
-  readonly id: QueueId;
-  readonly sender: string;
-  readonly recipients: readonly { readonly address: string }[];
-  readonly receivedAt: number;
-  readonly handling: { readonly tenant: string; readonly holdUntil: number };
-  readonly origin: { readonly clientAddress: string; readonly helo: string; readonly protocol: string };
-  readonly content: { readonly size: number };
-}
-
-interface MessageLike {
-  readonly id: QueueId;
-  readonly envelope: EnvelopeLike;
-  readonly attempts: number;
-  /** Engine clock ms, 0: not known. */
-  readonly acknowledgedAt: number;
-}
-
-interface OutcomeLike {
-  readonly kind: 'delivered' | 'deferred' | 'failed';
-  readonly reply: string;
-  readonly enhanced: string;
-  readonly host: string;
-}
-
-interface JobLike {
-  readonly message: MessageLike;
-  readonly recipients: readonly number[];
-}
-
-interface HostLike {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-}
-
-type TlsResultLike =
-  | { readonly kind: 'secured' }
-  | { readonly kind: 'failed'; readonly failure: { readonly kind: string; readonly reason: string } }
-  | { readonly kind: 'clear'; readonly reason: string };
 
 /** Makes more of what happens than lines and counts. */
 export interface EventFollower {
@@ -101,20 +71,25 @@ export class EngineEvents {
   private readonly ignoredTold = new ToldLately(IGNORED_SILENCE);
   private readonly log: Log;
   private readonly clock: Clock;
+  private readonly mail: MailEvents;
 
-  constructor(log: Log, clock: Clock) {
+  constructor(log: Log, clock: Clock, mail: MailEvents) {
     this.log = log;
     this.clock = clock;
+    this.mail = mail;
   }
 
-  accepted(envelope: EnvelopeLike): void {
+  /** `signed`: keys it was signed with. */
+  accepted(envelope: EnvelopeLike, signed: readonly string[] = NOTHING): void {
     this.acceptedCount++;
     this.log.accepted(acceptedFields(envelope));
+    if (this.mail.wanted) this.mail.tell(acceptedMail(envelope, signed, this.clock.wall()));
   }
 
   /** A notification of our own was queued. */
   notice(envelope: EnvelopeLike): void {
     this.log.accepted(acceptedFields(envelope));
+    if (this.mail.wanted) this.mail.tell(acceptedMail(envelope, NOTHING, this.clock.wall()));
   }
 
   refused(
@@ -131,6 +106,7 @@ export class EngineEvents {
     this.droppedCount++;
     const { sender } = envelope;
     this.log.info({ id: formatQueueId(envelope.id), from: sender, to: recipient.address, reason }, 'dropped');
+    if (this.mail.wanted) this.mail.tell(droppedMail(envelope, recipient.address, reason, this.clock.wall()));
   }
 
   /** A submitter's wish in the header that cannot be followed; told of once in a while for each client and field. */
@@ -142,11 +118,21 @@ export class EngineEvents {
     );
   }
 
-  attempt(job: JobLike, outcomes: readonly OutcomeLike[], host: HostLike | null, duration: number): void {
+  /** `host` null: none was reached. `duration`: ms. `tls`: null in the clear. */
+  attempt(
+    job: JobLike,
+    outcomes: readonly OutcomeLike[],
+    host: HostLike | null,
+    duration: number,
+    tls: TlsLike | null = null,
+  ): void {
     const id = formatQueueId(job.message.id);
     const address = host === null ? '' : `${host.address}:${host.port}`;
+    // Outcomes without a host may be shared by many jobs.
+    const facts = host !== null && this.mail.wanted ? attemptFacts(host, address, duration, tls) : undefined;
     for (let i = 0; i < outcomes.length; i++) {
       const outcome = outcomes[i]!;
+      if (facts !== undefined) outcome.attempt = facts;
       const code = Number.parseInt(outcome.reply, 10);
       this.log.attempt({
         id,
@@ -166,6 +152,7 @@ export class EngineEvents {
     recipient: number,
     outcome: OutcomeLike,
     status: OutcomeLike['kind'] | 'expired',
+    due: number,
   ): void {
     const now = this.clock.now();
     if (status === 'delivered') {
@@ -173,6 +160,7 @@ export class EngineEvents {
       this.deliveryTime.observe(now - (message.acknowledgedAt || message.envelope.receivedAt));
     } else if (status === 'deferred') this.deferred++;
     else this.failed++;
+    const category = this.follower?.outcome(message, recipient, outcome, status) ?? '';
     this.log.outcome({
       id: formatQueueId(message.id),
       to: message.envelope.recipients[recipient]!.address,
@@ -181,8 +169,20 @@ export class EngineEvents {
       reply: outcome.reply,
       delay: now - message.envelope.receivedAt,
       attempts: Math.max(1, message.attempts),
-      category: this.follower?.outcome(message, recipient, outcome, status) ?? '',
+      category,
     });
+    if (this.mail.wanted)
+      this.mail.tell(recipientOutcome(message, recipient, outcome, status, category, due, now, this.clock.wall()));
+  }
+
+  /** Mail is kept waiting from now on, or goes on. */
+  ordered(order: Omit<OrderGiven, 'at'>): void {
+    if (this.mail.wanted) this.mail.tell({ at: this.clock.wall(), ...order });
+  }
+
+  /** A bounce or complaint that came back, for those who listen. */
+  returned(mail: Omit<ReturnedMail, 'at'>): void {
+    if (this.mail.wanted) this.mail.tell({ at: this.clock.wall(), ...mail });
   }
 
   /** A bounce came back for mail that had been taken. */
@@ -317,6 +317,8 @@ export class EngineEvents {
     this.log.warn({ host: host.name, address: `${host.address}:${host.port}`, reason }, 'next hop could not be used');
   }
 }
+
+const NOTHING: readonly string[] = [];
 
 function acceptedFields(envelope: EnvelopeLike) {
   return {
