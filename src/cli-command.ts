@@ -10,10 +10,33 @@ export const EX_NOINPUT = 66;
 export const EX_UNAVAILABLE = 69;
 export const EX_SOFTWARE = 70;
 export const EX_CANTCREAT = 73;
+export const EX_IOERR = 74;
 export const EX_CONFIG = 78;
+
+/** What each exit code means; the help and the manual say it for those a command ends with. */
+export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
+  [EX_OK, 'done'],
+  [EX_USAGE, 'wrong use'],
+  [EX_NOINPUT, 'there is no such message, account, order, entry or file'],
+  [EX_UNAVAILABLE, 'no engine answers, or it says no'],
+  [EX_SOFTWARE, 'a failure within'],
+  [EX_CANTCREAT, 'a file cannot be made, or is there already'],
+  [EX_IOERR, 'the spool cannot be read or written'],
+  [EX_CONFIG, 'the configuration is wrong'],
+]);
 
 /** Wrong use of the command line. */
 export class UsageError extends Error {}
+
+/** Settings that a command needs are wrong: one line for each mistake. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('; '));
+    this.problems = problems;
+  }
+}
 
 /** A line of the result, on standard output. */
 export function print(line: string): void {

@@ -2,17 +2,20 @@
  * How commands of `sluice` talk to the running engine.
  */
 import { complain, EX_UNAVAILABLE } from './cli-command.js';
-import { loadProcessSettings } from './config/load-settings.js';
+import { settingsFor } from './cli-settings.js';
 import { ControlClient } from './control/control-client.js';
 import { messageOf } from './core/errors.js';
 import { connectUnix } from './net/unix-socket.js';
 
-/** Runs `use` on a connection to the engine; its exit code, EX_UNAVAILABLE where there is none or it says no. */
+/**
+ * Runs `use` on a connection to the engine; its exit code, EX_UNAVAILABLE where there is none or it says no.
+ * @throws ConfigError when the settings that name the socket are wrong.
+ */
 export async function withEngine(
   socket: string | undefined,
   use: (client: ControlClient) => Promise<number>,
 ): Promise<number> {
-  const path = socket ?? loadProcessSettings().settings.controlSocket;
+  const path = socket ?? settingsFor('SLUICE_CONTROL_SOCKET', 'SLUICE_SPOOL_DIR').controlSocket;
   let client: ControlClient;
   try {
     client = new ControlClient(await connectUnix(path));

@@ -17,7 +17,7 @@ import {
   UsageError,
 } from './cli-command.js';
 import { readHidden, readLine } from './cli-password.js';
-import { loadProcessSettings } from './config/load-settings.js';
+import { settingsFor } from './cli-settings.js';
 import { SluiceError } from './core/errors.js';
 import { saslPrep } from './smtp/sasl/saslprep.js';
 
@@ -44,9 +44,9 @@ interface Flags {
 
 /** Which options go with which action. */
 const ALLOWED: Readonly<Record<string, readonly (keyof Flags)[]>> = {
-  add: ['password-stdin', 'scram', 'cram', 'scrypt', 'file'],
-  passwd: ['password-stdin', 'scram', 'cram', 'scrypt', 'file'],
-  remove: ['file'],
+  add: ['password-stdin', 'scram', 'cram', 'scrypt', 'json', 'file'],
+  passwd: ['password-stdin', 'scram', 'cram', 'scrypt', 'json', 'file'],
+  remove: ['json', 'file'],
   list: ['json', 'file'],
 };
 
@@ -72,7 +72,7 @@ export async function user(args: readonly string[]): Promise<number> {
   expectArguments(positionals, action === 'list' ? ['list'] : [action, 'name']);
   const wrong = action === 'list' ? '' : nameProblem(name);
   if (wrong !== '') throw new UsageError(`${JSON.stringify(name)} cannot be the name of an account: ${wrong}`);
-  const path = flags.file ?? loadProcessSettings().settings.authFile;
+  const path = flags.file ?? settingsFor('SLUICE_AUTH_FILE').authFile;
   if (path === '') {
     complain('SLUICE_AUTH_FILE is not set; set it to the file of the accounts, or give --file');
     return EX_CONFIG;
@@ -109,7 +109,8 @@ async function act(action: string, path: string, name: string, flags: Flags): Pr
     },
     action === 'add',
   );
-  complain(`${name} ${action === 'add' ? 'added' : action === 'remove' ? 'removed' : 'has a new password'}`);
+  if (flags.json === true) print(JSON.stringify({ name, done: action }));
+  else complain(`${name} ${action === 'add' ? 'added' : action === 'remove' ? 'removed' : 'has a new password'}`);
 }
 
 /** What is asked for, or what the account has. */

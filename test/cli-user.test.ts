@@ -124,7 +124,7 @@ describe('sluice user', { timeout: 90_000 }, () => {
     [['add'], 64, '<name> is missing'],
     [['add', 'a b', '--password-stdin'], 64, 'a space'],
     [['add', 'ann', 'secret'], 64, 'one argument too many'],
-    [['add', 'ann', '--json'], 64, '--json is not for add'],
+    [['remove', 'ann', '--scram'], 64, '--scram is not for remove'],
     [['list', '--scram'], 64, '--scram is not for list'],
     [['add', 'ann'], 64, 'give --password-stdin'],
     [['add', 'ann', '--password-stdin'], 64, 'the password is empty'],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { COMMAND_NAMES } from '../src/cli-help.js';
+import { COMMANDS } from '../src/cli-commands.js';
 import { serveControl } from '../src/control/control-socket.js';
 import type { EngineControl, MessageDetail, QueueEntry } from '../src/control/engine-control.js';
 import { listenUnix, type UnixListener } from '../src/net/unix-socket.js';
@@ -48,7 +48,8 @@ describe('sluice', () => {
     expect(version).toEqual({ code: 0, out: `${JSON.parse(readFileSync('package.json', 'utf8')).version}\n`, err: '' });
     const general = await sluice(['--help']);
     expect(general.code).toBe(0);
-    for (const command of COMMAND_NAMES) {
+    for (const { help: one } of COMMANDS) {
+      const command = one.name;
       expect(general.out).toMatch(new RegExp(`^ {2}.*\\b${command}\\b`, 'm'));
       const help = await sluice([command, '--help']);
       expect(help.code, command).toBe(0);

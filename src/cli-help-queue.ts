@@ -1,0 +1,76 @@
+/**
+ * Help of the commands about queued mail and where mail goes.
+ */
+import { EX_CONFIG, EX_NOINPUT, EX_UNAVAILABLE } from './cli-command.js';
+import type { CommandHelp } from './cli-help.js';
+import { JSON_TERM, SOCKET_TERM } from './cli-help-engine.js';
+
+export const QUEUE: CommandHelp = {
+  name: 'queue',
+  summary: 'queued mail: list, show, retry, hold, release, delete',
+  usage: [
+    'queue list [--limit N] [--json]',
+    'queue show ID [--json]',
+    'queue retry ID|all [--json]',
+    'queue hold|release|delete ID [--json]',
+  ],
+  about: ['Looks at and acts on queued mail.'],
+  terms: [
+    ['list', 'waiting messages, oldest first; 100 unless --limit says otherwise, 0 is all'],
+    ['show', 'one message with its recipients and their last replies'],
+    ['retry', 'try now: one message, or all that wait'],
+    ['hold', 'keep a message from being tried until it is released'],
+    ['release', 'end a hold'],
+    ['delete', 'drop a message; its sender is not told'],
+    JSON_TERM,
+    SOCKET_TERM,
+  ],
+  examples: ['sluice queue list --limit 20', 'sluice queue show FQZ3K1B2C4'],
+  exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
+};
+
+export const WHY: CommandHelp = {
+  name: 'why',
+  summary: 'why a message waits, and when it is tried next',
+  usage: ['why ID [--json] [--socket PATH]'],
+  about: [
+    'The exact reason why a message waits (which limit, rule, breaker, schedule or order) and when it is tried next.',
+  ],
+  terms: [JSON_TERM, SOCKET_TERM],
+  examples: ['sluice why FQZ3K1B2C4'],
+  exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
+};
+
+export const ROUTE: CommandHelp = {
+  name: 'route',
+  summary: 'where mail would go, and what is in its way',
+  usage: [
+    'route SENDER RECIPIENT [--account A] [--tenant T] [--listener L] [--client ADDRESS] [--lane immediate|bulk] [--tag WORD]... [--header "Name: value"]... [--json] [--socket PATH]',
+  ],
+  about: ['Which route, pool, limits and host mail would get. Nothing is sent.'],
+  terms: [
+    ['--account A', 'as if this account submitted it'],
+    ['--tenant T', 'as if it were mail of this tenant'],
+    ['--listener L', 'as if it came in by this listener'],
+    ['--client ADDRESS', 'as if it came from this address'],
+    ['--lane LANE', 'immediate or bulk'],
+    ['--tag WORD', 'a tag of it; may be given again'],
+    ['--header "Name: value"', 'a field of its header; may be given again'],
+    JSON_TERM,
+    SOCKET_TERM,
+  ],
+  examples: ['sluice route app@example.org someone@example.net --tag newsletter'],
+  exits: [EX_UNAVAILABLE, EX_CONFIG],
+};
+
+export const DESTINATIONS: CommandHelp = {
+  name: 'destinations',
+  summary: 'what is queued for where, and how it goes there',
+  usage: ['destinations [--limit N] [--json] [--socket PATH]'],
+  about: [
+    'Destinations with mail or connections, the longest queue first: lanes, connections, hosts with their last replies, limits, and what mail waits for.',
+  ],
+  terms: [['--limit N', 'how many; 50 unless given, 0 is all'], JSON_TERM, SOCKET_TERM],
+  examples: ['sluice destinations --limit 10'],
+  exits: [EX_UNAVAILABLE, EX_CONFIG],
+};
