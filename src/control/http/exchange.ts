@@ -43,7 +43,7 @@ export class Exchange {
     this.authorization = request.getHeader('authorization');
     this.host = request.getHeader('host');
     this.origin = request.getHeader('origin');
-    this.client = Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
+    this.client = clientOf(response);
     const length = request.getHeader('content-length');
     this.declared = length === '' ? 0 : Number(length);
     response.onAborted(() => {
@@ -107,4 +107,10 @@ export class Exchange {
       else response.end(text, close);
     });
   }
+}
+
+/** Behind TLS the peer is a Unix socket without an address, and the PROXY header says who the client is. */
+function clientOf(response: HttpResponse): string {
+  const peer = response.getRemoteAddressAsText();
+  return Buffer.from(peer.byteLength > 0 ? peer : response.getProxiedRemoteAddressAsText()).toString('latin1');
 }
