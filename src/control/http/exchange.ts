@@ -103,8 +103,13 @@ export class Exchange {
       response.writeHeader('Cache-Control', 'no-store');
       response.writeHeader('X-Content-Type-Options', 'nosniff');
       for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-      if (this.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(text), close);
-      else response.end(text, close);
+      if (this.method !== 'HEAD') {
+        response.end(text, close);
+        return;
+      }
+      // Given the length, the library would wait for so many bytes and take no other request on the connection.
+      response.writeHeader('Content-Length', String(Buffer.byteLength(text)));
+      response.endWithoutBody();
     });
   }
 }
