@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { attachedScenarios } from './attached-scenario.js';
 import { destinationsScenarios } from './destinations-scenario.js';
 import { laneScenarios } from './lane-scenarios.js';
 import { ProcessAccount } from './process-account.js';
@@ -34,7 +35,14 @@ const relays: readonly RelayDriver[] = [
   nullRelay,
   noRelay,
 ];
-const scenarios = [...loadScenarios, ...specialScenarios, ...laneScenarios, ...destinationsScenarios, ...tlsScenarios];
+const scenarios = [
+  ...loadScenarios,
+  ...specialScenarios,
+  ...laneScenarios,
+  ...destinationsScenarios,
+  ...tlsScenarios,
+  ...attachedScenarios,
+];
 const help = `npm run bench:native -- [options]
   --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)
   --relays LIST     of ${relays.map((relay) => relay.name).join(', ')} (default sluice,postfix,null)

@@ -111,6 +111,11 @@ export class Session {
     return this.relay.startMilliseconds;
   }
 
+  /** Where operators reach the relay; undefined where they do not. */
+  get httpPort(): number | undefined {
+    return this.relay.httpPort;
+  }
+
   /** CPU milliseconds that the relay's main thread has used; undefined where it has none that counts. */
   mainThreadMs(): number | undefined {
     const { mainPid } = this.relay;

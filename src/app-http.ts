@@ -2,13 +2,14 @@
  * The operator's HTTP plane, tied to the engine. It lives with the process, as the control socket does: it outlives a
  * spool that is opened anew, and says meanwhile that mail is not taken.
  */
+import { type HttpTls, openHttpTls, privateSocket } from './app-http-tls.js';
 import { effectiveSettings } from './config/describe-settings.js';
-import { httpAddress, httpCertificate } from './config/http-settings.js';
+import { httpAddress } from './config/http-settings.js';
 import type { Source } from './config/load-settings.js';
 import { type Settings, schema } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
-import { HttpServer } from './control/http/http-server.js';
-import type { ConfigEntry } from './control/http/plane.js';
+import { type HttpOptions, HttpServer } from './control/http/http-server.js';
+import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { Log } from './telemetry/log.js';
@@ -34,37 +35,68 @@ export interface HttpParts {
   engine(): Engine | null;
 }
 
+/** The plane while it is there. */
+export interface Http {
+  readonly port: number;
+  /** Reads the certificates of https again; false: a mistake is logged, and the old ones stay. */
+  reload(): Promise<boolean>;
+  /** Stops listening and ends all connections. */
+  close(): void;
+}
+
 /** Opens it; null where it is off, or cannot be: then one log line says why, and mail flows all the same. */
-export async function openHttp({ settings, sources, log, engine }: HttpParts): Promise<HttpServer | null> {
+export async function openHttp(parts: HttpParts): Promise<Http | null> {
+  const { settings, log } = parts;
   const { http } = settings;
   if (http === null) return null;
   const told = new ToldLately(SILENCE);
-  const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
+  const refused = (client: string, reason: string): void => {
+    if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');
+  };
+  const closers: (() => void)[] = [];
+  const close = (): void => {
+    for (const one of closers.reverse()) one();
+  };
   try {
-    const server = await HttpServer.open(
-      {
-        ...{ host: http.host, port: http.port, token: settings.httpToken },
-        tls: http.tls ? { ...httpCertificate(settings), ciphers: settings.tlsCiphers } : null,
-        maxBody: settings.httpMaxBody,
-        bodyTime: settings.httpTimeout,
-        maxConnections: settings.httpMaxConnections,
-      },
-      {
-        version: VERSION,
-        control: () => engine()?.control(),
-        notReady: () => engine()?.notReady() ?? 'the engine is not running',
-        metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
-        config: () => config,
-        failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),
-        refused: (client, reason) => {
-          if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');
-        },
-      },
-    );
-    log.info({ address: httpAddress().format({ ...http, port: server.port }) }, 'HTTP is listened for');
-    return server;
+    const socket = http.tls ? privateSocket(settings.spoolDir) : null;
+    if (socket !== null) closers.push(() => socket.remove());
+    const server = await HttpServer.open(optionsOf(settings, socket?.path ?? null), planeOf(parts, refused));
+    closers.push(() => server.close());
+    let tls: HttpTls | null = null;
+    if (socket !== null) {
+      tls = await openHttpTls(settings, socket.path, log, (client) => refused(client, 'no-certificate'));
+      closers.push(tls.close);
+    }
+    const port = tls?.port ?? server.port;
+    log.info({ address: httpAddress().format({ ...http, port }) }, 'HTTP is listened for');
+    return { port, reload: async () => (await tls?.reload()) ?? true, close };
   } catch (error) {
+    close();
     log.warn({ address: httpAddress().format(http), reason: messageOf(error) }, 'no HTTP: mail flows without it');
     return null;
   }
+}
+
+function optionsOf(settings: Settings, socket: string | null): HttpOptions {
+  const { host, port } = settings.http!;
+  return {
+    ...{ host, port, token: settings.httpToken },
+    tls: socket === null ? null : { socket, certified: settings.httpClientCa !== '' },
+    maxBody: settings.httpMaxBody,
+    bodyTime: settings.httpTimeout,
+    maxConnections: settings.httpMaxConnections,
+  };
+}
+
+function planeOf({ settings, sources, log, engine }: HttpParts, refused: Plane['refused']): Plane {
+  const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
+  return {
+    version: VERSION,
+    control: () => engine()?.control(),
+    notReady: () => engine()?.notReady() ?? 'the engine is not running',
+    metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
+    config: () => config,
+    failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),
+    refused,
+  };
 }

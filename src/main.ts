@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { App } from './app.js';
-import { openHttp } from './app-http.js';
+import { type Http, openHttp } from './app-http.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
@@ -47,6 +47,7 @@ class Engine {
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private readonly mail = new MailEvents();
   private app: App | null = null;
+  private http: Http | null = null;
   /** Asked for since none was under way. */
   private reloads = 0;
   private stopping = false;
@@ -75,7 +76,7 @@ class Engine {
     let control: UnixListener | null = null;
     const { sources } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
-    const http = await openHttp({ settings, sources, log, engine: () => this.app });
+    this.http = await openHttp({ settings, sources, log, engine: () => this.app });
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;
@@ -103,7 +104,7 @@ class Engine {
       await this.sleep(wait);
     }
     await control?.close();
-    http?.close();
+    this.http?.close();
     log.info({}, 'stopped');
     return 0;
   }
@@ -144,6 +145,7 @@ class Engine {
   }
 
   private async reloadOnce(): Promise<void> {
+    await this.http?.reload();
     if ((await this.app?.reload()) === true) this.log.info({}, 'signing keys, certificates and accounts read again');
   }
 

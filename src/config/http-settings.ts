@@ -74,7 +74,7 @@ export const httpSettings = {
     type: httpAddress(),
     default: `http://127.0.0.1:${DEFAULT_PORT}`,
     purpose: 'Where operators reach health, metrics and the queue over HTTP. A port that is taken stops no mail.',
-    trades: 'Beyond loopback it needs SLUICE_HTTP_TOKEN, and should be https.',
+    trades: 'Beyond loopback it needs SLUICE_HTTP_TOKEN or SLUICE_HTTP_CLIENT_CA, and should be https.',
   }),
   httpToken: setting({
     name: 'SLUICE_HTTP_TOKEN',
@@ -92,8 +92,8 @@ export const httpSettings = {
     type: text(PATH),
     default: '',
     defaultNote: 'SLUICE_TLS_CERT',
-    purpose: 'Certificate and its intermediates (PEM) for https; read at start.',
-    trades: 'A renewed one needs a restart.',
+    purpose: 'Certificate and its intermediates (PEM) for https; read again when they change.',
+    trades: 'A renewed one counts for new connections; those under way go on.',
   }),
   httpTlsKey: setting({
     name: 'SLUICE_HTTP_TLS_KEY',
@@ -103,6 +103,16 @@ export const httpSettings = {
     defaultNote: 'SLUICE_TLS_KEY',
     purpose: 'Private key of that certificate (PEM, not encrypted).',
     trades: 'Only the user that runs Sluice should be able to read it.',
+  }),
+  httpClientCa: setting({
+    name: 'SLUICE_HTTP_CLIENT_CA',
+    group: 'HTTP',
+    type: text(PATH),
+    default: '',
+    defaultNote: 'none: no certificate is asked for',
+    purpose:
+      'Authorities (PEM) for https: clients without a certificate of theirs get 403 for everything, /healthz and /readyz too, on loopback too.',
+    trades: 'Use your own authority: whoever it certifies is an operator. With SLUICE_HTTP_TOKEN both are asked for.',
   }),
   httpMaxBody: setting({
     name: 'SLUICE_HTTP_MAX_BODY',
@@ -138,7 +148,7 @@ export function httpCertificate(settings: Settings): { readonly cert: string; re
 
 /** Problems that keep the engine from starting. */
 export function httpProblems(settings: Settings): string[] {
-  const { http, httpToken, httpTlsCert, httpTlsKey } = settings;
+  const { http, httpToken, httpTlsCert, httpTlsKey, httpClientCa } = settings;
   const problems: string[] = [];
   if ((httpTlsCert === '') !== (httpTlsKey === ''))
     problems.push('SLUICE_HTTP_TLS_CERT: it goes with SLUICE_HTTP_TLS_KEY; allowed: both or neither');
@@ -148,10 +158,12 @@ export function httpProblems(settings: Settings): string[] {
     problems.push(
       `SLUICE_HTTP: ${shown} has no certificate; set SLUICE_HTTP_TLS_CERT and SLUICE_HTTP_TLS_KEY, or use http://`,
     );
-  if (!isLoopback(http.host) && httpToken === '')
+  if (!http.tls && httpClientCa !== '')
+    problems.push(`SLUICE_HTTP_CLIENT_CA: ${shown} asks for no certificates; use https://, or leave it out`);
+  if (!isLoopback(http.host) && httpToken === '' && httpClientCa === '')
     problems.push(
       `SLUICE_HTTP: ${shown} can be reached from other machines, and nobody is asked who they are; ` +
-        'set SLUICE_HTTP_TOKEN or SLUICE_HTTP_TOKEN_FILE, or listen on 127.0.0.1',
+        'set SLUICE_HTTP_TOKEN or SLUICE_HTTP_TOKEN_FILE, SLUICE_HTTP_CLIENT_CA, or listen on 127.0.0.1',
     );
   return problems;
 }

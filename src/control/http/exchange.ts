@@ -43,7 +43,7 @@ export class Exchange {
     this.authorization = request.getHeader('authorization');
     this.host = request.getHeader('host');
     this.origin = request.getHeader('origin');
-    this.client = Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
+    this.client = clientOf(response);
     const length = request.getHeader('content-length');
     this.declared = length === '' ? 0 : Number(length);
     response.onAborted(() => {
@@ -103,8 +103,19 @@ export class Exchange {
       response.writeHeader('Cache-Control', 'no-store');
       response.writeHeader('X-Content-Type-Options', 'nosniff');
       for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-      if (this.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(text), close);
-      else response.end(text, close);
+      if (this.method !== 'HEAD') {
+        response.end(text, close);
+        return;
+      }
+      // Given the length, the library would wait for so many bytes and take no other request on the connection.
+      response.writeHeader('Content-Length', String(Buffer.byteLength(text)));
+      response.endWithoutBody();
     });
   }
+}
+
+/** Behind TLS the peer is a Unix socket without an address, and the PROXY header says who the client is. */
+function clientOf(response: HttpResponse): string {
+  const peer = response.getRemoteAddressAsText();
+  return Buffer.from(peer.byteLength > 0 ? peer : response.getProxiedRemoteAddressAsText()).toString('latin1');
 }

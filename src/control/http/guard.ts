@@ -1,6 +1,6 @@
 /**
- * Who may ask: bearers of the token (RFC 6750), or where there is none whoever is on this machine, except web pages that
- * a browser of this machine shows.
+ * Who may ask: bearers of the token (RFC 6750), or where there is none whoever has shown a client certificate or else
+ * whoever is on this machine, except web pages of others that a browser shows.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Problem } from './problem.js';
@@ -14,9 +14,11 @@ export interface Credentials {
 
 export class Guard {
   private readonly digest: Buffer | null;
+  private readonly certified: boolean;
 
-  /** `token` '': none is asked for. */
-  constructor(token: string) {
+  /** `token` '': none is asked for. `certified`: every client has shown a certificate already. */
+  constructor(token: string, certified: boolean) {
+    this.certified = certified;
     this.digest = token === '' ? null : sha256(token);
   }
 
@@ -31,7 +33,7 @@ export class Guard {
       });
     }
     // A name that an attacker points at this machine (DNS rebinding) is neither an address nor localhost.
-    if (!/^(?:localhost|[\d.]+|\[[0-9a-f:.]+\])(?::\d+)?$/i.test(host))
+    if (!this.certified && !/^(?:localhost|[\d.]+|\[[0-9a-f:.]+\])(?::\d+)?$/i.test(host))
       throw new Problem(403, 'foreign-host', 'without a token ask by address or localhost, or set SLUICE_HTTP_TOKEN');
     if (origin !== '' && origin !== `http://${host}` && origin !== `https://${host}`)
       throw new Problem(403, 'foreign-origin', 'web pages of other sites may not ask');

@@ -17,8 +17,11 @@ export interface HttpOptions extends Limits {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  /** Paths of PEM files; null: no TLS. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly ciphers: string } | null;
+  /**
+   * TLS is ended before this server (net/tls/tls-front.ts), which then listens on the Unix socket `socket` alone;
+   * `certified`: clients have shown a certificate. null: no TLS.
+   */
+  readonly tls: { readonly socket: string; readonly certified: boolean } | null;
   /** '': none is asked for. */
   readonly token: string;
   readonly maxConnections: number;
@@ -29,7 +32,8 @@ type Uws = typeof import('uWebSockets.js');
 /** Of uSockets: no other process may share the port. */
 const EXCLUSIVE = 1;
 /** `listen` as the library has it; its types leave this form out. */
-type Listen = (host: string, port: number, options: number, told: (socket: us_listen_socket | false) => void) => void;
+type Told = (socket: us_listen_socket | false) => void;
+type Listen = (host: string, port: number, options: number, told: Told) => void;
 
 export class HttpServer {
   readonly port: number;
@@ -47,8 +51,9 @@ export class HttpServer {
   static async open(options: HttpOptions, plane: Plane): Promise<HttpServer> {
     const uws = await load();
     const { host, port, tls } = options;
-    const app = tls === null ? uws.App() : secured(uws, tls);
-    const serving = { router: new Router(endpoints), guard: new Guard(options.token), limits: options, plane };
+    const app = uws.App();
+    const guard = new Guard(options.token, tls?.certified === true);
+    const serving = { router: new Router(endpoints), guard, limits: options, plane };
     let connections = 0;
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is told of connections and is no filter of a list
     app.filter((response, change) => {
@@ -57,13 +62,14 @@ export class HttpServer {
     });
     app.any('/*', (response, request) => void serve(new Exchange(response, request), serving));
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
-      (app.listen as unknown as Listen).call(app, host, port, EXCLUSIVE, resolve);
+      if (tls !== null) app.listen_unix(resolve, tls.socket);
+      else (app.listen as unknown as Listen).call(app, host, port, EXCLUSIVE, resolve);
     });
     if (socket === false) {
       app.close();
-      throw new Error(`cannot listen on ${host}, port ${port}: it is taken, or not an address of this machine`);
+      throw new Error(tls === null ? cannotListen(host, port) : `cannot listen on the socket ${tls.socket}`);
     }
-    return new HttpServer(app, uws.us_socket_local_port(socket as never));
+    return new HttpServer(app, tls === null ? uws.us_socket_local_port(socket as never) : 0);
   }
 
   /** Stops listening and ends all connections. */
@@ -82,10 +88,7 @@ async function load(): Promise<Uws> {
   }
 }
 
-function secured(uws: Uws, { cert, key, ciphers }: NonNullable<HttpOptions['tls']>): TemplatedApp {
-  try {
-    return uws.SSLApp({ cert_file_name: cert, key_file_name: key, ssl_ciphers: ciphers });
-  } catch {
-    throw new Error(`the certificate ${cert} and its key ${key} cannot be used`);
-  }
+/** Why nobody can listen there, in words. */
+export function cannotListen(host: string, port: number): string {
+  return `cannot listen on ${host}, port ${port}: it is taken, or not an address of this machine`;
 }

@@ -1,10 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import https from 'node:https';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { schema } from '../../../src/config/schema.js';
 import type { EngineControl, QueueEntry } from '../../../src/control/engine-control.js';
 import * as answers from '../../../src/control/http/answers.js';
 import { endpoints } from '../../../src/control/http/endpoints.js';
@@ -12,11 +7,9 @@ import { type HttpOptions, HttpServer } from '../../../src/control/http/http-ser
 import type { Plane } from '../../../src/control/http/plane.js';
 import { FakeBrain } from '../../helpers/fake-control.js';
 import { exchange, type RawAnswer, request } from '../../helpers/http-client.js';
-import { TestAuthority } from '../../helpers/test-authority.js';
 import { uwsProblem } from '../../helpers/uws-here.js';
 
 const TOKEN = 'correct-horse-battery';
-const CIPHERS = String(schema.tlsCiphers.default);
 const entry: QueueEntry = {
   id: 'F1',
   sender: 'a@b.example',
@@ -369,39 +362,6 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     const first = server;
     await expect(open({ port })).rejects.toThrow(/cannot listen on 127\.0\.0\.1, port \d+: it is taken/);
     server = first;
-  });
-
-  it('speaks TLS', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-https-'));
-    const authority = new TestAuthority();
-    const issued = authority.issue({ names: ['localhost'] });
-    writeFileSync(join(folder, 'cert.pem'), issued.cert);
-    writeFileSync(join(folder, 'key.pem'), issued.key);
-    try {
-      const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), ciphers: CIPHERS };
-      const port = await open({ tls, token: TOKEN });
-      const ask = (authorization: string) =>
-        new Promise<number>((resolve, reject) => {
-          const headers = { Authorization: authorization };
-          const options = { host: '127.0.0.1', port, path: '/v1/status', headers, agent: false } as const;
-          https
-            .get({ ...options, servername: 'localhost', ca: authority.own.cert }, (answer) => {
-              answer.resume().on('end', () => resolve(answer.statusCode!));
-            })
-            .on('error', reject);
-        });
-      expect(await ask(`Bearer ${TOKEN}`)).toBe(200);
-      expect(await ask('')).toBe(401);
-      // In the clear nothing is answered.
-      expect((await exchange(port, [request('GET', '/healthz')])).status).toBe(0);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-
-  it('says that a certificate cannot be used', async () => {
-    const tls = { cert: '/nowhere/cert.pem', key: '/nowhere/key.pem', ciphers: '' };
-    await expect(open({ tls })).rejects.toThrow(/cert\.pem .* cannot be used/);
   });
 
   it('has answers of its own for what is not HTTP/1.1', async () => {
