@@ -12,6 +12,7 @@ import type { ConfigEntry } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { Log } from './telemetry/log.js';
+import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
 import { VERSION } from './version.js';
 
@@ -30,12 +31,13 @@ export interface HttpParts {
   readonly settings: Settings;
   readonly sources: ReadonlyMap<string, Source>;
   readonly log: Log;
+  readonly mail: MailEvents;
   /** null: the engine is starting, stopping or opens its spool anew. */
   engine(): Engine | null;
 }
 
 /** Opens it; null where it is off, or cannot be: then one log line says why, and mail flows all the same. */
-export async function openHttp({ settings, sources, log, engine }: HttpParts): Promise<HttpServer | null> {
+export async function openHttp({ settings, sources, log, mail, engine }: HttpParts): Promise<HttpServer | null> {
   const { http } = settings;
   if (http === null) return null;
   const told = new ToldLately(SILENCE);
@@ -48,6 +50,8 @@ export async function openHttp({ settings, sources, log, engine }: HttpParts): P
         maxBody: settings.httpMaxBody,
         bodyTime: settings.httpTimeout,
         maxConnections: settings.httpMaxConnections,
+        maxListeners: settings.httpListeners,
+        listenerTimeout: settings.httpListenerTimeout,
       },
       {
         version: VERSION,
@@ -55,6 +59,7 @@ export async function openHttp({ settings, sources, log, engine }: HttpParts): P
         notReady: () => engine()?.notReady() ?? 'the engine is not running',
         metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
         config: () => config,
+        subscribe: (listener) => mail.subscribe(listener),
         failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),
         refused: (client, reason) => {
           if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');

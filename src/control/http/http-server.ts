@@ -7,13 +7,15 @@
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { endpoints } from './endpoints.js';
+import type { FanoutCounts } from './event-fanout.js';
+import { type EventSocketOptions, EventSockets } from './event-sockets.js';
 import { Exchange, type Limits } from './exchange.js';
 import { Guard } from './guard.js';
 import type { Plane } from './plane.js';
 import { Router } from './router.js';
 import { serve } from './serve.js';
 
-export interface HttpOptions extends Limits {
+export interface HttpOptions extends Limits, EventSocketOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
@@ -21,6 +23,7 @@ export interface HttpOptions extends Limits {
   readonly tls: { readonly cert: string; readonly key: string; readonly ciphers: string } | null;
   /** '': none is asked for. */
   readonly token: string;
+  /** Beside listeners of events. */
   readonly maxConnections: number;
 }
 
@@ -34,9 +37,11 @@ type Listen = (host: string, port: number, options: number, told: (socket: us_li
 export class HttpServer {
   readonly port: number;
   private readonly app: TemplatedApp;
+  private readonly events: EventSockets;
 
-  private constructor(app: TemplatedApp, port: number) {
+  private constructor(app: TemplatedApp, events: EventSockets, port: number) {
     this.app = app;
+    this.events = events;
     this.port = port;
   }
 
@@ -55,6 +60,9 @@ export class HttpServer {
       connections += Number(change);
       if (Number(change) > 0 && connections > options.maxConnections) response.close();
     });
+    // The library tells its filter of a connection that becomes a WebSocket neither then nor when it ends.
+    const events = new EventSockets(serving.guard, plane, options, () => connections--);
+    events.serve(app);
     app.any('/*', (response, request) => void serve(new Exchange(response, request), serving));
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
       (app.listen as unknown as Listen).call(app, host, port, EXCLUSIVE, resolve);
@@ -63,11 +71,17 @@ export class HttpServer {
       app.close();
       throw new Error(`cannot listen on ${host}, port ${port}: it is taken, or not an address of this machine`);
     }
-    return new HttpServer(app, uws.us_socket_local_port(socket as never));
+    return new HttpServer(app, events, uws.us_socket_local_port(socket as never));
+  }
+
+  /** Of the listeners of events. */
+  get listeners(): FanoutCounts {
+    return this.events.counts;
   }
 
   /** Stops listening and ends all connections. */
   close(): void {
+    this.events.close();
     this.app.close();
   }
 }
