@@ -13,6 +13,7 @@ import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { Log } from './telemetry/log.js';
+import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
 import { VERSION } from './version.js';
 
@@ -31,6 +32,7 @@ export interface HttpParts {
   readonly settings: Settings;
   readonly sources: ReadonlyMap<string, Source>;
   readonly log: Log;
+  readonly mail: MailEvents;
   /** null: the engine is starting, stopping or opens its spool anew. */
   engine(): Engine | null;
 }
@@ -85,10 +87,12 @@ function optionsOf(settings: Settings, socket: string | null): HttpOptions {
     maxBody: settings.httpMaxBody,
     bodyTime: settings.httpTimeout,
     maxConnections: settings.httpMaxConnections,
+    maxListeners: settings.httpListeners,
+    listenerTimeout: settings.httpListenerTimeout,
   };
 }
 
-function planeOf({ settings, sources, log, engine }: HttpParts, refused: Plane['refused']): Plane {
+function planeOf({ settings, sources, log, mail, engine }: HttpParts, refused: Plane['refused']): Plane {
   const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
   return {
     version: VERSION,
@@ -96,6 +100,7 @@ function planeOf({ settings, sources, log, engine }: HttpParts, refused: Plane['
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
     metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
     config: () => config,
+    subscribe: (listener) => mail.subscribe(listener),
     failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),
     refused,
   };

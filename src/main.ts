@@ -74,9 +74,9 @@ class Engine {
     });
     process.on('SIGHUP', () => void this.reload());
     let control: UnixListener | null = null;
-    const { sources } = this;
+    const { sources, mail } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
-    this.http = await openHttp({ settings, sources, log, engine: () => this.app });
+    this.http = await openHttp({ settings, sources, log, mail, engine: () => this.app });
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;

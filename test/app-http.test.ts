@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Http, openHttp } from '../src/app-http.js';
 import { loadSettings } from '../src/config/load-settings.js';
 import type { Log } from '../src/telemetry/log.js';
+import { MailEvents } from '../src/telemetry/mail-event.js';
 import { exchange, request } from './helpers/http-client.js';
 import { TestAuthority, type TestCertificate } from './helpers/test-authority.js';
 import { uwsProblem } from './helpers/uws-here.js';
@@ -41,7 +42,7 @@ async function open(more: Readonly<Record<string, string>> = {}): Promise<number
   };
   const { settings, sources, problems } = loadSettings(env, folder);
   expect(problems).toEqual([]);
-  http = await openHttp({ settings, sources, log, engine: () => null });
+  http = await openHttp({ settings, sources, log, mail: new MailEvents(), engine: () => null });
   return http?.port ?? 0;
 }
 

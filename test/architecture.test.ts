@@ -28,11 +28,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   security: ['core', 'message', 'delivery', 'smtp'],
   net: ['core', 'smtp', 'memory', 'telemetry'],
   telemetry: ['core'],
-  control: [],
+  // One filter of events for all that listen.
+  control: ['telemetry/event-filter'],
   // What happened to each message, kept to be looked up.
   history: ['core', 'telemetry/mail-event'],
   // Events to others over HTTP, out of a durable outbox.
-  webhooks: ['core', 'spool', 'telemetry/mail-event'],
+  webhooks: ['core', 'spool', 'telemetry/mail-event', 'telemetry/event-filter'],
   // Messages composed of what an application says, handed in like those of a session.
   injection: ['core', 'smtp', 'message', 'memory', 'intake', 'spool'],
   // What operators did, in a log that shows when it was changed.

@@ -135,8 +135,24 @@ export const httpSettings = {
     group: 'HTTP',
     type: integer({ min: 1, max: 100_000 }),
     default: '100',
-    purpose: 'Connections at once; further ones are closed.',
+    purpose: 'Connections at once beside listeners of events; further ones are closed.',
     trades: 'Each is an open file.',
+  }),
+  httpListeners: setting({
+    name: 'SLUICE_HTTP_LISTENERS',
+    group: 'HTTP',
+    type: integer({ min: 0, max: 100_000 }),
+    default: '10000',
+    purpose: 'WebSockets that listen to /v1/events at once; further ones get 503.',
+    trades: 'Each is an open file (`ulimit -n`); with thousands events come every second or two instead of at once.',
+  }),
+  httpListenerTimeout: setting({
+    name: 'SLUICE_HTTP_LISTENER_TIMEOUT',
+    group: 'HTTP',
+    type: duration({ min: 8 * SECOND, max: 960 * SECOND }),
+    default: '2m',
+    purpose: 'A WebSocket that is silent so long is gone; it is sent a ping before.',
+    trades: 'Short ones ping much, long ones keep dead connections.',
   }),
 };
 

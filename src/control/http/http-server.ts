@@ -7,13 +7,15 @@
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { endpoints } from './endpoints.js';
+import type { FanoutCounts } from './event-fanout.js';
+import { type EventSocketOptions, EventSockets } from './event-sockets.js';
 import { Exchange, type Limits } from './exchange.js';
 import { Guard } from './guard.js';
 import type { Plane } from './plane.js';
 import { Router } from './router.js';
 import { serve } from './serve.js';
 
-export interface HttpOptions extends Limits {
+export interface HttpOptions extends Limits, EventSocketOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
@@ -24,6 +26,7 @@ export interface HttpOptions extends Limits {
   readonly tls: { readonly socket: string; readonly certified: boolean } | null;
   /** '': none is asked for. */
   readonly token: string;
+  /** Beside listeners of events. */
   readonly maxConnections: number;
 }
 
@@ -38,9 +41,11 @@ type Listen = (host: string, port: number, options: number, told: Told) => void;
 export class HttpServer {
   readonly port: number;
   private readonly app: TemplatedApp;
+  private readonly events: EventSockets;
 
-  private constructor(app: TemplatedApp, port: number) {
+  private constructor(app: TemplatedApp, events: EventSockets, port: number) {
     this.app = app;
+    this.events = events;
     this.port = port;
   }
 
@@ -60,6 +65,9 @@ export class HttpServer {
       connections += Number(change);
       if (Number(change) > 0 && connections > options.maxConnections) response.close();
     });
+    // The library tells its filter of a connection that becomes a WebSocket neither then nor when it ends.
+    const events = new EventSockets(serving.guard, plane, options, () => connections--);
+    events.serve(app);
     app.any('/*', (response, request) => void serve(new Exchange(response, request), serving));
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
       if (tls !== null) app.listen_unix(resolve, tls.socket);
@@ -69,11 +77,17 @@ export class HttpServer {
       app.close();
       throw new Error(tls === null ? cannotListen(host, port) : `cannot listen on the socket ${tls.socket}`);
     }
-    return new HttpServer(app, tls === null ? uws.us_socket_local_port(socket as never) : 0);
+    return new HttpServer(app, events, tls === null ? uws.us_socket_local_port(socket as never) : 0);
+  }
+
+  /** Of the listeners of events. */
+  get listeners(): FanoutCounts {
+    return this.events.counts;
   }
 
   /** Stops listening and ends all connections. */
   close(): void {
+    this.events.close();
     this.app.close();
   }
 }

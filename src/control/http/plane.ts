@@ -1,6 +1,7 @@
 /**
  * What the HTTP plane needs of the engine, handed to it by the app.
  */
+import type { MailEventListener } from '../../telemetry/mail-event.js';
 import type { EngineControl } from '../engine-control.js';
 
 /** One setting as it is in effect; secrets are masked. */
@@ -20,6 +21,8 @@ export interface Plane {
   /** All metrics as text, of Prometheus or of OpenMetrics; '' while there are none. */
   metrics(openMetrics: boolean): string;
   config(): readonly ConfigEntry[];
+  /** Events of mail until what is given back is called. */
+  subscribe(listener: MailEventListener): () => void;
   /** A request failed in a way that is a mistake of ours. */
   failed(path: string, error: unknown): void;
   /** A request did not show who sends it. */

@@ -19,6 +19,7 @@ interface ProblemExtras {
 
 /** Reason phrases of RFC 9110 for the statuses in use. */
 export const STATUS_TEXT: Readonly<Record<number, string>> = {
+  101: 'Switching Protocols',
   200: 'OK',
   201: 'Created',
   400: 'Bad Request',
@@ -30,6 +31,7 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
+  426: 'Upgrade Required',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };

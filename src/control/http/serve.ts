@@ -27,17 +27,16 @@ export async function serve(exchange: Exchange, serving: Serving): Promise<void>
   try {
     await respond(exchange, serving);
   } catch (thrown) {
-    const problem = problemOf(thrown);
-    if (problem.status === 500) serving.plane.failed(exchange.path, thrown);
-    if (problem.status === 401) serving.plane.refused(exchange.client, problem.code);
-    exchange.answer(
-      problem.status,
-      'application/problem+json',
-      JSON.stringify(problem),
-      problem.headers,
-      problem.close,
-    );
+    refuse(exchange, serving.plane, thrown);
   }
+}
+
+/** Answers with the problem that something thrown is. */
+export function refuse(exchange: Exchange, plane: Plane, thrown: unknown): void {
+  const problem = problemOf(thrown);
+  if (problem.status === 500) plane.failed(exchange.path, thrown);
+  if (problem.status === 401) plane.refused(exchange.client, problem.code);
+  exchange.answer(problem.status, 'application/problem+json', JSON.stringify(problem), problem.headers, problem.close);
 }
 
 async function respond(exchange: Exchange, { router, guard, limits, plane }: Serving): Promise<void> {
@@ -72,7 +71,8 @@ function tryFind(router: Router, { method, path }: Exchange) {
   }
 }
 
-function queryOf(text: string, endpoint: Endpoint): Readonly<Record<string, string>> {
+/** The parameters of a query, each once. @throws Problem 422. */
+export function queryOf(text: string, endpoint: Pick<Endpoint, 'query'>): Readonly<Record<string, string>> {
   const given = [...new URLSearchParams(text)];
   const names = new Set(given.map(([name]) => name));
   if (endpoint.query === undefined && names.size > 0)
@@ -95,8 +95,9 @@ async function bodyOf(exchange: Exchange, limits: Limits, schema: z.ZodType): Pr
   return checked(schema, given, 'body');
 }
 
-function checked(schema: z.ZodType | undefined, given: unknown, where: string): unknown {
-  if (schema === undefined) return {};
+/** What was given, as its schema has it. @throws Problem 422 that says what is allowed. */
+export function checked<T>(schema: z.ZodType<T> | undefined, given: unknown, where: string): T {
+  if (schema === undefined) return {} as T;
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const flaws: Flaw[] = parsed.error.issues

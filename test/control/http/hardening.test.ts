@@ -37,7 +37,7 @@ beforeAll(async () => {
   server = await HttpServer.open(
     {
       ...{ host: '127.0.0.1', port: 0, tls: null, token: TOKEN, maxBody: MAX_BODY, bodyTime: 400 },
-      maxConnections: 200,
+      ...{ maxConnections: 200, maxListeners: 5, listenerTimeout: 60_000 },
     },
     plane,
   );

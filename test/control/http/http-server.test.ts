@@ -46,6 +46,7 @@ const plane: Plane = {
   control: () => control,
   notReady: () => notReady,
   metrics: (open) => (control === undefined ? '' : open ? 'open\n# EOF\n' : 'plain\n'),
+  subscribe: () => () => undefined,
   config: () => [{ name: 'SLUICE_HTTP_TOKEN', value: '***', source: '.env' }],
   failed: (path, error) => failures.push([path, error]),
   refused: (client, reason) => refusals.push(`${client} ${reason}`),
@@ -55,6 +56,7 @@ async function open(options: Partial<HttpOptions> = {}): Promise<number> {
   server = await HttpServer.open(
     {
       ...{ host: '127.0.0.1', port: 0, tls: null, token: '', maxBody: 2000, bodyTime: 5000, maxConnections: 50 },
+      ...{ maxListeners: 5, listenerTimeout: 60_000 },
       ...options,
     },
     plane,
