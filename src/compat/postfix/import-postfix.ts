@@ -1,7 +1,9 @@
 /**
  * From the configuration of a Postfix to that of Sluice: text in, text out, and an account of every line.
  */
+import { senderLogins } from './accounts.js';
 import { edgeSettings } from './edge.js';
+import { Egress } from './egress.js';
 import { Ledger } from './ledger.js';
 import { MainCf } from './main-cf.js';
 import { MapReader } from './maps.js';
@@ -11,6 +13,8 @@ import { Output } from './output.js';
 import { plainSettings, tellTheRest } from './plain-settings.js';
 import { rewriting } from './rewriting.js';
 import { Routing } from './routing.js';
+import { tellServices } from './service-options.js';
+import { Transports } from './transports.js';
 
 export interface Imported {
   readonly ledger: Ledger;
@@ -33,14 +37,19 @@ export function importPostfix(main: string, master: string, folder: string): Imp
   const done = plainSettings(cf, output, ledger);
   for (const name of edgeSettings(cf, services, maps, output, ledger)) done.add(name);
   const hops = new NextHopMaker(cf, maps, ledger);
-  for (const name of new Routing(cf, services, maps, output, ledger, hops).carry()) done.add(name);
+  const egress = new Egress(ledger);
+  const transports = new Transports(cf, services, { hops, egress, output, ledger });
+  for (const name of new Routing(cf, maps, output, ledger, transports).carry()) done.add(name);
+  egress.write(output);
+  for (const name of senderLogins(cf, maps, output, ledger)) done.add(name);
   for (const name of rewriting(cf, maps, output, ledger)) done.add(name);
   done.add('config_directory');
   if (cf.has('config_directory'))
     ledger.add('not-needed', cf.place('config_directory'), 'config_directory', 'of Postfix itself');
+  // What was told of by whoever carried it has its end already.
+  for (const { what } of ledger.of('carried', 'left-out', 'not-needed')) done.add(what);
   tellTheRest(cf, done, ledger);
-  for (const { name, program, where } of services)
-    if (program === 'pipe') ledger.add('left-out', where, name, 'mail is not piped to programs');
+  tellServices(cf, services, ledger);
   const toml = output.tomlText();
   if (toml !== '') output.set('SLUICE_CONFIG', 'sluice.toml');
   return { ledger, env: output.envText(ledger), toml };

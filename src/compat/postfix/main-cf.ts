@@ -3,7 +3,8 @@
  *
  * A line that begins with white space goes on with the one before; empty lines and those whose first character other
  * than white space is `#` are nothing, also between a line and its continuation. The last of several lines of one
- * parameter counts. Expansion: `$name`, `$(name)`, `${name}`, `${name?text}`, `${name:text}`, `${name?{a}:{b}}`, `$$`.
+ * parameter counts. Expansion: `$name`, `$(name)`, `${name}`, `${name?text}`, `${name:text}`, `${name?{a}:{b}}`, `$$`,
+ * and comparisons, `${{a} == {b} ? {c} : {d}}`.
  * Limits: values of 64 KiB after expansion, 30 levels.
  */
 import { SluiceError } from '../../core/errors.js';
@@ -16,7 +17,8 @@ export interface LogicalLine {
 
 export interface Parameter {
   readonly value: string;
-  readonly line: number;
+  /** `main.cf:12`, `master.cf:20`. */
+  readonly where: string;
 }
 
 const MAX_VALUE = 64 * 1024;
@@ -75,7 +77,7 @@ export function listItems(value: string): string[] {
 
 export class MainCf {
   /** As given, by name, in the order of the file. */
-  readonly given: ReadonlyMap<string, Parameter>;
+  readonly given: Map<string, Parameter>;
   /** Lines that are no `name = value`. */
   readonly strange: readonly LogicalLine[];
 
@@ -87,11 +89,20 @@ export class MainCf {
       if (match === null) strange.push(logical);
       else {
         given.delete(match[1]!);
-        given.set(match[1]!, { value: match[2]!.trim(), line: logical.line });
+        given.set(match[1]!, { value: match[2]!.trim(), where: `main.cf:${logical.line}` });
       }
     }
     this.given = given;
     this.strange = strange;
+  }
+
+  /** As a service sees it that master.cf gives `-o name=value`. */
+  with(options: ReadonlyMap<string, string>, where: string): MainCf {
+    if (options.size === 0) return this;
+    const seen = new MainCf('');
+    for (const [name, parameter] of this.given) seen.given.set(name, parameter);
+    for (const [name, value] of options) seen.given.set(name, { value, where });
+    return seen;
   }
 
   has(name: string): boolean {
@@ -110,7 +121,7 @@ export class MainCf {
   /** `main.cf:12`, for people. */
   place(name: string): string {
     const parameter = this.given.get(name);
-    return parameter === undefined ? 'main.cf' : `main.cf:${parameter.line}`;
+    return parameter?.where ?? 'main.cf';
   }
 
   /** @throws SluiceError `bad-postfix` when a value refers to itself or is too long. */
@@ -146,7 +157,7 @@ export class MainCf {
   /** What stands within `${...}`. */
   private resolve(body: string, depth: number): string {
     const match = /^\s*([A-Za-z0-9_.-]+)\s*([?:])?(.*)$/s.exec(body);
-    if (match === null) return '';
+    if (match === null) return this.compare(body, depth);
     const [, name, operator, rest = ''] = match;
     const value = this.expand(this.raw(name!), depth + 1);
     if (operator === undefined) return value;
@@ -155,6 +166,27 @@ export class MainCf {
     const text = /^\s*\{(.*)\}\s*$/s.exec(rest)?.[1]?.trim() ?? rest;
     return (operator === '?') === (value !== '') ? this.expand(text, depth + 1) : '';
   }
+
+  /** `{a} == {b} ? {c} : {d}`. */
+  private compare(body: string, depth: number): string {
+    const group = '\\{((?:[^{}]|\\{[^{}]*\\})*)\\}';
+    const pattern = new RegExp(
+      `^\\s*${group}\\s*(==|!=|<=|>=|<|>)\\s*${group}\\s*\\?\\s*${group}(?:\\s*:\\s*${group})?\\s*$`,
+    );
+    const match = pattern.exec(body);
+    if (match === null) throw bad(`"\${${body}}" is no reference that is known here`);
+    const [left, right] = [match[1]!, match[3]!].map((text) => this.expand(text.trim(), depth + 1));
+    return this.expand((holds(left!, match[2]!, right!) ? match[4]! : (match[5] ?? '')).trim(), depth + 1);
+  }
+}
+
+/** By number where both are numbers, else by the order of their octets (postconf(5)). */
+function holds(left: string, operator: string, right: string): boolean {
+  const numbers = /^\d+$/.test(left) && /^\d+$/.test(right);
+  const order = numbers ? Number(left) - Number(right) : Buffer.compare(Buffer.from(left), Buffer.from(right));
+  if (operator.startsWith('!')) return order !== 0;
+  if (order === 0) return operator.endsWith('=');
+  return order < 0 ? operator.startsWith('<') : operator.startsWith('>');
 }
 
 /** The reference behind a `$` at `start`; an empty body where none is there. */

@@ -11,6 +11,8 @@ export interface Service {
   /** The program, without its path: `smtpd`. */
   readonly program: string;
   readonly options: ReadonlyMap<string, string>;
+  /** Most processes of it; 0 where it says none. */
+  readonly processes: number;
   /** `master.cf:20`. */
   readonly where: string;
 }
@@ -18,7 +20,7 @@ export interface Service {
 /** All services in their order. Lines that are none are left away: Postfix would not have started with them. */
 export function readMasterCf(text: string): Service[] {
   return logicalLines(text).flatMap(({ text: line, line: number }) => {
-    const [name = '', type = '', , , , , , program = '', ...args] = words(line);
+    const [name = '', type = '', , , , , most = '', program = '', ...args] = words(line);
     if (program === '') return [];
     const options = new Map<string, string>();
     args.forEach((word, index) => {
@@ -27,7 +29,11 @@ export function readMasterCf(text: string): Service[] {
       if (equals > 0) options.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim());
     });
     return [
-      { name, type, program: program.slice(program.lastIndexOf('/') + 1), options, where: `master.cf:${number}` },
+      {
+        ...{ name, type, options, where: `master.cf:${number}` },
+        program: program.slice(program.lastIndexOf('/') + 1),
+        processes: /^\d+$/.test(most) ? Number(most) : 0,
+      },
     ];
   });
 }

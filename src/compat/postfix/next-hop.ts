@@ -23,6 +23,16 @@ export interface Hop {
   readonly at: string;
 }
 
+interface Shared {
+  /** main.cf alone: what the queue manager sees. */
+  readonly main: MainCf;
+  readonly used: Set<string>;
+  readonly logins: MapEntry[];
+  readonly policies: MapEntry[];
+}
+
+/** Where distributions keep the public authorities, which are used anyway. */
+const SYSTEM = /^\/etc\/(?:ssl|pki)\//;
 const PORTS: Readonly<Record<string, string>> = { smtp: '25', submission: '587', smtps: '465', submissions: '465' };
 
 /** `[host]:port`, `host:port`, `host`; undefined for anything else. */
@@ -41,14 +51,28 @@ export class NextHopMaker {
   private readonly ledger: Ledger;
   private readonly logins: readonly MapEntry[];
   private readonly policies: readonly MapEntry[];
-  private readonly used = new Set<MapEntry>();
+  /** Of this one and of those made by `as`: keys that were used, and entries that were not looked at yet. */
+  private readonly shared: Shared;
 
-  constructor(cf: MainCf, maps: MapReader, ledger: Ledger) {
+  constructor(
+    cf: MainCf,
+    maps: MapReader,
+    ledger: Ledger,
+    shared: Shared = { main: cf, used: new Set(), logins: [], policies: [] },
+  ) {
+    this.shared = shared;
     this.cf = cf;
     this.maps = maps;
     this.ledger = ledger;
     this.logins = cf.value('smtp_sasl_auth_enable') === 'yes' ? this.entries('smtp_sasl_password_maps') : [];
     this.policies = this.entries('smtp_tls_policy_maps');
+    shared.logins.push(...this.logins);
+    shared.policies.push(...this.policies);
+  }
+
+  /** One for a service that sees other parameters. */
+  as(cf: MainCf): NextHopMaker {
+    return cf === this.cf ? this : new NextHopMaker(cf, this.maps, this.ledger, this.shared);
   }
 
   /** Undefined, and told, where it is no next hop. `sender`: whose login is looked for first. */
@@ -69,7 +93,7 @@ export class NextHopMaker {
     );
     const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const tls = this.tls(keys, login !== undefined, where);
-    const parameters = [...tls, ...this.others(login !== undefined)];
+    const parameters = [...tls, ...this.files(tls), ...this.others(login !== undefined)];
     const implicit = this.cf.value('smtp_tls_wrappermode') === 'yes' || port === '465';
     const user = login === undefined ? '' : `${strict(login.user)}:${strict(login.password)}@`;
     const preset = UPSTREAM_PRESETS.find(
@@ -84,16 +108,18 @@ export class NextHopMaker {
 
   /** Entries of the maps that belong to no next hop in use. */
   tellUnused(): void {
-    for (const entry of this.logins)
-      if (!this.used.has(entry))
+    const { used } = this.shared;
+    const idle = (entry: MapEntry): boolean => !used.has(`${entry.where} ${entry.key}`);
+    for (const entry of this.shared.logins)
+      if (idle(entry))
         this.ledger.add(
           'left-out',
           entry.where,
           entry.key,
           'no mail goes to this next hop, or it is a login by sender: that takes a [[route]] with sender and an [[upstream]]',
         );
-    for (const entry of this.policies)
-      if (!this.used.has(entry))
+    for (const entry of this.shared.policies)
+      if (idle(entry))
         this.ledger.add(
           'left-out',
           entry.where,
@@ -113,7 +139,7 @@ export class NextHopMaker {
     for (const key of keys) {
       const found = entries.find((entry) => !entry.pattern && entry.key.toLowerCase() === key.toLowerCase());
       if (found !== undefined) {
-        this.used.add(found);
+        this.shared.used.add(`${found.where} ${found.key}`);
         return found;
       }
     }
@@ -174,10 +200,41 @@ export class NextHopMaker {
     return this.cf.value('smtp_use_tls') === 'yes' ? 'may' : '';
   }
 
+  /** Authorities and the client certificate, where the files can be read here. */
+  private files(tls: readonly string[]): string[] {
+    const found: string[] = [];
+    const path = (name: string): string => this.maps.find(this.cf.value(name)) ?? '';
+    const verified =
+      tls.includes('tls=required') && !tls.includes('verify=no') && !tls.some((one) => one.startsWith('pin='));
+    if (verified && this.cf.has('smtp_tls_CAfile') && !SYSTEM.test(this.cf.value('smtp_tls_CAfile'))) {
+      const ca = path('smtp_tls_CAfile');
+      this.told('smtp_tls_CAfile', ca);
+      if (ca !== '') found.push(`ca=${encodeURI(ca)}`);
+    }
+    if (!this.cf.has('smtp_tls_cert_file') || tls.includes('tls=none')) return found;
+    const [cert, key] = [path('smtp_tls_cert_file'), path('smtp_tls_key_file')];
+    for (const name of ['smtp_tls_cert_file', 'smtp_tls_key_file'].filter((one) => this.cf.has(one)))
+      this.told(name, cert === '' ? '' : key);
+    return cert === '' || key === '' ? found : [...found, `cert=${encodeURI(cert)}`, `key=${encodeURI(key)}`];
+  }
+
+  private told(name: string, path: string): void {
+    const where = this.cf.place(name);
+    if (path !== '') this.ledger.add('carried', where, name, 'in the URLs of next hops');
+    else
+      this.ledger.add(
+        'left-out',
+        where,
+        name,
+        'the file cannot be read here; name it in the URL of the next hop: ?tls=required&ca=, or cert= and key=',
+      );
+  }
+
   private others(login: boolean): string[] {
     const found: string[] = [];
     const pool =
-      this.cf.value('smtp_destination_concurrency_limit') || this.cf.value('default_destination_concurrency_limit');
+      this.shared.main.value('smtp_destination_concurrency_limit') ||
+      this.shared.main.value('default_destination_concurrency_limit');
     if (/^[1-9]\d{0,2}$/.test(pool)) found.push(`pool=${pool}`);
     const mechanisms = this.cf.items('smtp_sasl_mechanism_filter');
     if (login && mechanisms.length === 1 && /^[A-Za-z0-9-]+$/.test(mechanisms[0]!))

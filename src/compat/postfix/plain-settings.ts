@@ -59,14 +59,14 @@ const GONE: ReadonlyArray<readonly [RegExp, string]> = [
     /^postscreen_/,
     'there are no such tests of clients; SLUICE_CLIENT_* and SLUICE_MAX_CONNECTIONS_PER_CLIENT limit them',
   ],
-  [/^(?:smtp_bind_address6?|smtp_helo_name)$/, 'set address, address6 and helo of an [[egress]] in SLUICE_CONFIG'],
   [
     /^(?:.*_destination_rate_delay|.*_destination_concurrency_.*|.*_destination_recipient_limit)$/,
     'limits of sites are [[shaping]] in SLUICE_CONFIG',
   ],
-  [/^sender_dependent_default_transport_maps$/, 'a [[route]] with sender = "..." in SLUICE_CONFIG'],
+  [/^bounce_queue_lifetime$/, 'returns are tried as long as other mail: SLUICE_EXPIRE'],
+  [/^default_transport$/, 'a last [[route]] without recipient takes the mail that no other does'],
   [/^smtpd_sender_login_maps$/, 'senders of an [[account]] in SLUICE_CONFIG'],
-  [/^smtp_fallback_relay$/, 'an [[upstream]] with order = "preference" in SLUICE_CONFIG'],
+  [/^(?:canonical_classes|sender_canonical_classes)$/, 'From, Sender and the reverse-path are rewritten together'],
   [/^content_filter$/, 'there are no content filters; a [[route]] can send mail through one that speaks SMTP'],
   [
     /^(?:virtual_|mailbox_|home_mailbox|local_|alias_maps|mydestination|forward_path|luser_relay|fallback_transport)/,
@@ -92,6 +92,16 @@ const GONE: ReadonlyArray<readonly [RegExp, string]> = [
   [/^smtpd_tls_/, 'set by SLUICE_TLS_CERT, SLUICE_TLS_KEY, SLUICE_TLS_MIN_VERSION and SLUICE_TLS_CIPHERS'],
 ];
 
+/** Whether a parameter is of Postfix's own files and processes. */
+export function isOfPostfix(name: string): boolean {
+  return NOT_NEEDED.test(name) || name === 'syslog_name';
+}
+
+/** Why a parameter has no counterpart, and what to do; undefined where nothing is known of it. */
+export function reasonOf(name: string): string | undefined {
+  return GONE.find(([pattern]) => pattern.test(name))?.[1];
+}
+
 /** Carries the plain ones; the names it has dealt with. */
 export function plainSettings(cf: MainCf, output: Output, ledger: Ledger): Set<string> {
   const done = new Set<string>();
@@ -111,7 +121,6 @@ export function tellTheRest(cf: MainCf, done: ReadonlySet<string>, ledger: Ledge
   for (const [name] of cf.given) {
     if (done.has(name)) continue;
     const value = cf.value(name);
-    const why = GONE.find(([pattern]) => pattern.test(name))?.[1];
     const off = ['', 'no', '0', 'none'].includes(value);
     const system = name === 'smtp_tls_CAfile' && /^\/etc\/(?:ssl|pki)\//.test(value);
     const usual = /^smtpd?_tls_(?:mandatory_)?protocols$/.test(name) && !/^>=?TLSv1\.3$/.test(value);
@@ -119,7 +128,7 @@ export function tellTheRest(cf: MainCf, done: ReadonlySet<string>, ledger: Ledge
     else if (usual) ledger.add('not-needed', cf.place(name), name, 'TLS 1.2 is the oldest that is spoken');
     else if (NOT_NEEDED.test(name)) ledger.add('not-needed', cf.place(name), name, 'of Postfix itself');
     else if (off) ledger.add('not-needed', cf.place(name), name, 'it is off');
-    else ledger.add('left-out', cf.place(name), name, why ?? 'it has no counterpart');
+    else ledger.add('left-out', cf.place(name), name, reasonOf(name) ?? 'it has no counterpart');
   }
   for (const { line } of cf.strange) ledger.add('left-out', `main.cf:${line}`, 'line', 'it is no name = value');
 }

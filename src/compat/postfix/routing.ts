@@ -1,15 +1,15 @@
 /**
- * Where mail goes: relayhost, transport_maps, sender_dependent_relayhost_maps, relay_recipient_maps.
+ * Where mail goes: relayhost, transport_maps, the maps by sender, default_transport, relay_transport, relay_recipient_maps.
  *
  * The order is Postfix's (trivial-rewrite(8), transport(5)): transports by address, domain, domains above, `*`; then next
  * hops by sender; then relayhost. Recipients of relay_recipient_maps come before all, as they decide at RCPT.
  */
 import type { Ledger } from './ledger.js';
+import { delayFields, secondsOf } from './limits.js';
 import type { MainCf } from './main-cf.js';
 import type { MapEntry, MapReader } from './maps.js';
-import type { Service } from './master-cf.js';
-import type { Hop, NextHopMaker } from './next-hop.js';
 import type { Fields, Output } from './output.js';
+import type { Transports } from './transports.js';
 
 /** Recipients in one route. */
 const A_ROUTE = 5000;
@@ -19,43 +19,35 @@ export class Routing {
   private readonly maps: MapReader;
   private readonly output: Output;
   private readonly ledger: Ledger;
-  private readonly hops: NextHopMaker;
-  private readonly clients: ReadonlySet<string>;
-  private readonly groups = new Map<string, string>();
-  private readonly hosts = new Map<string, string>();
+  private readonly transports: Transports;
   private readonly targets = new Map<string, { readonly target: Fields; readonly entry: MapEntry }>();
   private standard: Fields = { mx: true };
   private closed = false;
   /** Transports that routes of relay_recipient_maps have in them. */
   private readonly settled = new Set<MapEntry>();
 
-  constructor(
-    cf: MainCf,
-    services: readonly Service[],
-    maps: MapReader,
-    output: Output,
-    ledger: Ledger,
-    hops: NextHopMaker,
-  ) {
+  constructor(cf: MainCf, maps: MapReader, output: Output, ledger: Ledger, transports: Transports) {
     this.cf = cf;
     this.maps = maps;
     this.output = output;
     this.ledger = ledger;
-    this.hops = hops;
-    const own = services.filter(({ type, program }) => type === 'unix' && program === 'smtp').map(({ name }) => name);
-    this.clients = new Set(['smtp', 'relay', ...own]);
+    this.transports = transports;
   }
 
   /** Carries all of it over; the names it has dealt with. */
   carry(): Set<string> {
-    this.relayHost();
+    this.standardTarget();
+    this.rateOfAll();
     const transports = this.read('transport_maps');
     transports.sort((a, b) => rank(a) - rank(b));
     const planned = transports.flatMap((entry) => this.transport(entry));
     this.recipients();
     for (const { fields, entry } of planned) if (!this.settled.has(entry)) this.route(fields, entry.where, entry.key);
-    for (const entry of this.read('sender_dependent_relayhost_maps')) this.bySender(entry);
-    this.hops.tellUnused();
+    this.relayTransport();
+    this.bySenders();
+    if (this.standard['upstream'] !== 'default' && this.standard['mx'] !== true && !this.closed)
+      this.route(this.standard, this.cf.place('relayhost'), 'all other mail');
+    this.transports.tellUnused();
     for (const name of HANDLED)
       if (this.cf.has(name))
         this.ledger.add('carried', this.cf.place(name), name, 'as far as nothing else is said of it');
@@ -69,29 +61,52 @@ export class Routing {
     });
   }
 
-  private relayHost(): void {
-    const value = this.cf.value('relayhost');
-    const where = this.cf.place('relayhost');
-    const hop = value === '' ? undefined : this.hops.make(value, where);
-    const fallback = this.cf.items('smtp_fallback_relay');
-    if (fallback.length > 0)
-      this.ledger.add(
-        'left-out',
-        this.cf.place('smtp_fallback_relay'),
-        'smtp_fallback_relay',
-        'add it to an [[upstream]] with order = "preference", behind the relayhost',
-      );
-    if (hop === undefined) {
+  /** default_transport with a next hop of its own, else relayhost, else MX hosts. */
+  private standardTarget(): void {
+    const [relayhost, transport] = [this.cf.value('relayhost'), this.cf.value('default_transport')];
+    const [name = '', hop = ''] = partsOf(transport);
+    const own = this.cf.has('default_transport') && transport !== 'smtp';
+    const where = this.cf.place(own ? 'default_transport' : 'relayhost');
+    if (own) this.ledger.add('carried', where, 'default_transport', 'where mail goes that nothing else is said of');
+    if (own && !(name === 'smtp' && hop === '')) {
+      const value = hop === '' && this.transports.has(name) ? `${name}:${relayhost}` : transport;
+      const target = this.transportTarget({ key: 'default_transport', value, where, pattern: false });
+      if (target !== undefined) this.standard = target;
+      return;
+    }
+    const text = hop === '' ? relayhost : hop;
+    const target = text === '' ? undefined : this.transports.standard(text, where);
+    if (target !== undefined) this.standard = target;
+    else {
       this.directTls();
-      return;
+      this.transports.noFallback();
     }
-    const problem = this.output.set('SLUICE_UPSTREAM', hop.url);
-    if (problem !== '') {
-      this.ledger.add('left-out', where, 'relayhost', problem);
-      return;
-    }
-    this.hosts.set(hop.at, hop.url);
-    this.standard = { upstream: 'default' };
+  }
+
+  /** A delay of all transports is one for each site. */
+  private rateOfAll(): void {
+    const own = this.cf.has('smtp_destination_rate_delay');
+    const name = own ? 'smtp_destination_rate_delay' : 'default_destination_rate_delay';
+    if (!this.cf.has(name)) return;
+    const seconds = secondsOf(this.cf.value(name));
+    if (seconds === 0) return;
+    const where = this.cf.place(name);
+    const problem = this.output.add('shaping', { site: '*', ...delayFields(seconds) }, `${where} ${name}`);
+    if (problem === '') this.ledger.add('carried', where, name, '[[shaping]] of each site');
+    else this.ledger.add('left-out', where, name, problem);
+  }
+
+  /** Mail for relay domains that no transport is for. */
+  private relayTransport(): void {
+    const value = this.cf.value('relay_transport');
+    const [name = '', hop = ''] = partsOf(value);
+    if (!this.cf.has('relay_transport') || (hop === '' && ['relay', 'smtp'].includes(name))) return;
+    const where = this.cf.place('relay_transport');
+    const domains = (this.output.env.get('SLUICE_RELAY_DOMAINS') ?? '').split(',').filter((one) => one !== '');
+    const target = this.transportTarget({ key: 'relay_transport', value, where, pattern: false });
+    if (target === undefined || domains.length === 0) return;
+    this.route({ recipient: domains.map((domain) => `@${domain}`), ...target }, where, 'relay_transport');
+    this.ledger.add('carried', where, 'relay_transport', 'a [[route]] for the relay domains');
   }
 
   /** Without a relayhost the level of TLS is that towards MX hosts. */
@@ -109,23 +124,6 @@ export class Routing {
       );
   }
 
-  /** What a host is in a route: itself, or a group where its URL differs from one used before. */
-  private targetOf(hop: Hop): Fields {
-    const before = this.hosts.get(hop.at);
-    if (before === undefined || before === hop.url) {
-      if (this.output.env.get('SLUICE_UPSTREAM') === hop.url) return { upstream: 'default' };
-      this.hosts.set(hop.at, hop.url);
-      return { host: hop.url };
-    }
-    const known = this.groups.get(hop.url);
-    if (known !== undefined) return { upstream: known };
-    const name = `relay-${this.groups.size + 1}`;
-    this.groups.set(hop.url, name);
-    const problem = this.output.add('upstream', { name, hosts: [hop.url] }, hop.at);
-    if (problem !== '') this.ledger.add('left-out', 'main.cf', hop.at, problem);
-    return { upstream: name };
-  }
-
   private transport(entry: MapEntry): { readonly fields: Fields; readonly entry: MapEntry }[] {
     const pattern = recipientOf(entry);
     const target = this.transportTarget(entry);
@@ -136,9 +134,8 @@ export class Routing {
     return [{ fields: pattern === '*' ? target : { recipient: pattern, ...target }, entry }];
   }
 
-  private transportTarget({ key, value, where }: MapEntry): Fields | undefined {
-    const colon = value.indexOf(':');
-    const [transport, hop] = colon < 0 ? [value, ''] : [value.slice(0, colon), value.slice(colon + 1).trim()];
+  private transportTarget({ key, value, where }: MapEntry, sender = ''): Fields | undefined {
+    const [transport = '', hop = ''] = partsOf(value);
     if (transport === '' && hop === '') return this.standard;
     if (transport === 'discard') return { discard: true };
     if (transport === 'error' || transport === 'retry') {
@@ -146,34 +143,42 @@ export class Routing {
       const kind = code?.[0] ?? (transport === 'retry' ? '4' : '5');
       return { reply: replyOf(code ?? `${kind}.0.0`, words || 'Not accepted') };
     }
-    if (transport !== '' && !this.clients.has(transport)) {
+    if (transport !== '' && !this.transports.has(transport)) {
       this.ledger.add('left-out', where, key, `there is no transport ${transport}: mail goes out by SMTP only`);
       return undefined;
     }
-    if (!['', 'smtp', 'relay'].includes(transport))
-      this.ledger.add(
-        'differs',
-        where,
-        key,
-        `what master.cf says of ${transport} is left away; see [[egress]] and [[shaping]]`,
-      );
-    if (hop === '') return { mx: true };
-    const made = this.hops.make(hop, where);
-    return made === undefined ? undefined : this.targetOf(made);
+    const name = transport === '' ? 'smtp' : transport;
+    if (hop === '')
+      return this.transports.direct(name, /^[\w-]+(?:\.[\w-]+)+$/.test(key) ? key.toLowerCase() : '', where);
+    const made = this.transports.hop(name, hop, where, sender);
+    return made === undefined ? undefined : this.transports.target(name, made);
   }
 
-  private bySender(entry: MapEntry): void {
-    const { key, value, where } = entry;
-    if (this.closed) {
-      this.ledger.add('left-out', where, key, 'the transport for * takes all mail before it');
-      return;
+  /** A sender's transport, with the next hop it says, or the sender's, or relayhost. Addresses come before domains. */
+  private bySenders(): void {
+    const byTransport = this.senders('sender_dependent_default_transport_maps');
+    const byRelay = this.senders('sender_dependent_relayhost_maps');
+    const relayOf = (key: string): string => byRelay.get(key)?.value ?? this.cf.value('relayhost');
+    const keys = [...new Set([...byTransport.keys(), ...byRelay.keys()])];
+    for (const key of [...keys.filter((one) => !one.startsWith('@')), ...keys.filter((one) => one.startsWith('@'))]) {
+      const entry = byTransport.get(key) ?? byRelay.get(key)!;
+      const [name = '', hop = ''] = partsOf(byTransport.get(key)?.value ?? 'smtp');
+      const value = `${name}:${hop === '' && this.transports.has(name) ? relayOf(key) : hop}`;
+      const target = this.transportTarget({ ...entry, value }, key);
+      if (target !== undefined) this.route({ sender: key, ...target }, entry.where, key);
     }
-    if (entry.pattern || (!key.includes('@') && key !== '<>')) {
-      this.ledger.add('left-out', where, key, 'it is no address and no @domain');
-      return;
+  }
+
+  /** Entries that say something, by sender. */
+  private senders(parameter: string): Map<string, MapEntry> {
+    const found = new Map<string, MapEntry>();
+    for (const entry of this.read(parameter)) {
+      const { key, value, where, pattern } = entry;
+      if (pattern || (!key.includes('@') && key !== '<>'))
+        this.ledger.add('left-out', where, key, 'it is no address and no @domain');
+      else if (value !== 'DUNNO' && !found.has(key.toLowerCase())) found.set(key.toLowerCase(), entry);
     }
-    const made = value === 'DUNNO' ? undefined : this.hops.make(value, where, key);
-    if (made !== undefined) this.route({ sender: key, ...this.targetOf(made) }, where, key);
+    return found;
   }
 
   /** Known recipients of relay domains; others of these domains are refused. */
@@ -234,9 +239,9 @@ export class Routing {
 const HANDLED = [
   'relayhost',
   'transport_maps',
+  'sender_dependent_default_transport_maps',
   'sender_dependent_relayhost_maps',
   'relay_recipient_maps',
-  'smtp_fallback_relay',
   'smtp_tls_security_level',
   'smtp_tls_policy_maps',
   'smtp_sasl_auth_enable',
@@ -248,6 +253,12 @@ const HANDLED = [
   'smtp_enforce_tls',
   'smtp_tls_fingerprint_cert_match',
 ];
+
+/** `transport:nexthop`. */
+function partsOf(value: string): [string, string] {
+  const colon = value.indexOf(':');
+  return colon < 0 ? [value.trim(), ''] : [value.slice(0, colon).trim(), value.slice(colon + 1).trim()];
+}
 
 /** Addresses, domains, the longest subdomains, everything. */
 function rank({ key, pattern }: MapEntry): number {
