@@ -11,6 +11,7 @@ import { HttpServer } from './control/http/http-server.js';
 import type { ConfigEntry } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
+import type { MailInjector } from './injection/mail-item.js';
 import type { Log } from './telemetry/log.js';
 import { ToldLately } from './telemetry/told-lately.js';
 import { VERSION } from './version.js';
@@ -18,6 +19,7 @@ import { VERSION } from './version.js';
 /** What of the running engine is asked. */
 interface Engine {
   control(): EngineControl;
+  injector(): MailInjector;
   /** Why mail cannot be taken, '' when it can. */
   notReady(): string;
   metrics(openMetrics: boolean): string;
@@ -46,12 +48,15 @@ export async function openHttp({ settings, sources, log, engine }: HttpParts): P
         ...{ host: http.host, port: http.port, token: settings.httpToken },
         tls: http.tls ? { ...httpCertificate(settings), ciphers: settings.tlsCiphers } : null,
         maxBody: settings.httpMaxBody,
+        maxMailBody: settings.httpMaxMessagesBody,
+        bodyMemory: settings.httpBodyMemory,
         bodyTime: settings.httpTimeout,
         maxConnections: settings.httpMaxConnections,
       },
       {
         version: VERSION,
         control: () => engine()?.control(),
+        injector: () => engine()?.injector(),
         notReady: () => engine()?.notReady() ?? 'the engine is not running',
         metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
         config: () => config,

@@ -16,6 +16,7 @@ import {
 } from '../request-fields.js';
 import * as answers from './answers.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
+import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
 import { Problem } from './problem.js';
 
@@ -237,6 +238,7 @@ const rows: Endpoint[] = [
     answer: answers.page(answers.configEntry),
     run: ({ plane }: Call<unknown, unknown>) => ({ items: plane.config(), next: null }),
   }),
+  ...messageEndpoints,
 ];
 
 export const endpoints: readonly Endpoint[] = rows;

@@ -7,7 +7,7 @@
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { endpoints } from './endpoints.js';
-import { Exchange, type Limits } from './exchange.js';
+import { BodyMemory, Exchange, type Limits } from './exchange.js';
 import { Guard } from './guard.js';
 import type { Plane } from './plane.js';
 import { Router } from './router.js';
@@ -22,6 +22,8 @@ export interface HttpOptions extends Limits {
   /** '': none is asked for. */
   readonly token: string;
   readonly maxConnections: number;
+  /** Bytes of bodies with mail, all together. */
+  readonly bodyMemory: number;
 }
 
 type Uws = typeof import('uWebSockets.js');
@@ -48,7 +50,14 @@ export class HttpServer {
     const uws = await load();
     const { host, port, tls } = options;
     const app = tls === null ? uws.App() : secured(uws, tls);
-    const serving = { router: new Router(endpoints), guard: new Guard(options.token), limits: options, plane };
+    const serving = {
+      router: new Router(endpoints),
+      guard: new Guard(options.token),
+      limits: options,
+      plane,
+      secure: tls !== null,
+      memory: new BodyMemory(options.bodyMemory),
+    };
     let connections = 0;
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is told of connections and is no filter of a list
     app.filter((response, change) => {

@@ -10,6 +10,7 @@ import * as answers from '../../../src/control/http/answers.js';
 import { endpoints } from '../../../src/control/http/endpoints.js';
 import { type HttpOptions, HttpServer } from '../../../src/control/http/http-server.js';
 import type { Plane } from '../../../src/control/http/plane.js';
+import type { MailInjector } from '../../../src/injection/mail-item.js';
 import { FakeBrain } from '../../helpers/fake-control.js';
 import { exchange, type RawAnswer, request } from '../../helpers/http-client.js';
 import { TestAuthority } from '../../helpers/test-authority.js';
@@ -43,6 +44,7 @@ class Temporary extends Error {
 let calls: string[];
 let brain: FakeBrain;
 let control: EngineControl | undefined;
+let injector: MailInjector | undefined;
 let notReady = '';
 let failures: unknown[];
 let refusals: string[];
@@ -51,6 +53,7 @@ let server: HttpServer | undefined;
 const plane: Plane = {
   version: '9.9',
   control: () => control,
+  injector: () => injector,
   notReady: () => notReady,
   metrics: (open) => (control === undefined ? '' : open ? 'open\n# EOF\n' : 'plain\n'),
   config: () => [{ name: 'SLUICE_HTTP_TOKEN', value: '***', source: '.env' }],
@@ -62,6 +65,7 @@ async function open(options: Partial<HttpOptions> = {}): Promise<number> {
   server = await HttpServer.open(
     {
       ...{ host: '127.0.0.1', port: 0, tls: null, token: '', maxBody: 2000, bodyTime: 5000, maxConnections: 50 },
+      ...{ maxMailBody: 4000, bodyMemory: 10_000 },
       ...options,
     },
     plane,
@@ -75,6 +79,7 @@ beforeEach(() => {
   refusals = [];
   notReady = '';
   brain = new FakeBrain();
+  injector = { submit: async (_, items) => items.map(() => ({ id: 'F7', refused: [], repeated: false })) };
   control = Object.assign(brain, {
     status: () => STATUS,
     list: async (after: string, limit: number) => {
@@ -166,6 +171,7 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/suppressions', '/v1/suppressions', JSON.stringify({ address: 'x@y.example' })],
       ['DELETE', '/v1/suppressions', '/v1/suppressions?address=x%40y.example'],
       ['GET', '/v1/config', '/v1/config'],
+      ['POST', '/v1/messages', '/v1/messages', JSON.stringify({ from: 'a@x.example', to: ['b@y.example'] })],
     ];
     const answered = asks.map(([method, path]) => `${method} ${path}`);
     for (const [method, path, url, body] of asks) {
