@@ -85,6 +85,8 @@ export function sluiceRelay(
     missing: () => (existsSync(entry) ? undefined : `${entry} is missing: run npm run build`),
     unfit(need: Need) {
       if (need === 'lanes') return existsSync(join(folder, 'dist/src/queue/lanes.js')) ? undefined : 'knows no lanes';
+      if (need === 'http')
+        return knowsSetting(folder, 'SLUICE_HTTP_MAX_MESSAGES_BODY') ? undefined : 'takes no mail over HTTP';
       const speaks = need !== 'tls' && need !== 'tls-out' ? true : knowsSetting(folder, 'SLUICE_TLS_CERT');
       return speaks ? undefined : 'is of a time before TLS';
     },
@@ -92,6 +94,7 @@ export function sluiceRelay(
       mkdirSync(options.directory, { recursive: true });
       const port = await freePort();
       const immediatePort = options.lanes === true ? await freePort() : undefined;
+      const httpPort = options.http === true ? await freePort() : undefined;
       const log = join(options.directory, `sluice-${port}.log`);
       const environment: Record<string, string> = {
         SLUICE_LISTEN:
@@ -102,6 +105,7 @@ export function sluiceRelay(
         SLUICE_SPOOL_DIR: join(options.directory, 'spool'),
         SLUICE_HOSTNAME: 'sluice.bench.example',
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
+        ...(httpPort === undefined ? {} : { SLUICE_HTTP: `http://127.0.0.1:${httpPort}` }),
         ...(options.signing === undefined ? {} : { SLUICE_DKIM_DIR: options.signing.directory }),
         ...(options.tls === undefined
           ? {}
@@ -134,6 +138,7 @@ export function sluiceRelay(
       return {
         port,
         ...(immediatePort === undefined ? {} : { immediatePort }),
+        ...(httpPort === undefined ? {} : { httpPort }),
         startMilliseconds,
         mainPid: child.pid,
         stop: () => child.stop(60_000),

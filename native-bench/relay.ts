@@ -44,6 +44,8 @@ export interface RelayStart {
   readonly clientConnections?: number;
   /** A second listener is for immediate mail, the first for bulk. */
   readonly lanes?: boolean;
+  /** Mail is taken over HTTP too. */
+  readonly http?: boolean;
   /** Words put in front of the command (strace, for the count of flushes). */
   readonly prefix?: readonly string[];
 }
@@ -52,6 +54,8 @@ export interface RunningRelay {
   readonly port: number;
   /** With `lanes`. */
   readonly immediatePort?: number;
+  /** With `http`. */
+  readonly httpPort?: number;
   /** Milliseconds from the start of the process to the point where it was ready. */
   readonly startMilliseconds: number;
   /** The process whose main thread must stay free; absent where a relay has no such thread. */
@@ -60,7 +64,7 @@ export interface RunningRelay {
 }
 
 /** What a scenario asks of a relay beyond plain relaying. */
-export type Need = 'rsa' | 'ed25519' | 'idle' | 'durable' | 'restart' | 'tls' | 'tls-out' | 'lanes';
+export type Need = 'rsa' | 'ed25519' | 'idle' | 'durable' | 'restart' | 'tls' | 'tls-out' | 'lanes' | 'http';
 
 export interface RelayDriver {
   readonly name: string;

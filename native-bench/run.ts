@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { destinationsScenarios } from './destinations-scenario.js';
+import { injectScenarios } from './inject-scenarios.js';
 import { laneScenarios } from './lane-scenarios.js';
 import { ProcessAccount } from './process-account.js';
 import { buildPrograms, commandExists } from './programs.js';
@@ -34,7 +35,14 @@ const relays: readonly RelayDriver[] = [
   nullRelay,
   noRelay,
 ];
-const scenarios = [...loadScenarios, ...specialScenarios, ...laneScenarios, ...destinationsScenarios, ...tlsScenarios];
+const scenarios = [
+  ...loadScenarios,
+  ...specialScenarios,
+  ...laneScenarios,
+  ...injectScenarios,
+  ...destinationsScenarios,
+  ...tlsScenarios,
+];
 const help = `npm run bench:native -- [options]
   --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)
   --relays LIST     of ${relays.map((relay) => relay.name).join(', ')} (default sluice,postfix,null)
