@@ -51,11 +51,10 @@ function mailbox({ name, address }: Mailbox): { name: string; address: string } 
   return { name, address };
 }
 
-function content(text: string) {
-  if (text.length <= SHORT_TEXT) return text;
+function content(given: string) {
   // Lines of a text end with CRLF whatever encodes them (RFC 2045 section 6.8).
-  const bytes = Buffer.from(text.replace(/\r\n|\r|\n/g, '\r\n'));
-  return { content: inPieces(bytes), contentTransferEncoding: 'base64' };
+  const text = given.replace(/\r\n|\r|\n/g, '\r\n');
+  return text.length <= SHORT_TEXT ? text : { content: inPieces(Buffer.from(text)), contentTransferEncoding: 'base64' };
 }
 
 function attached({ filename, contentType, content: base64, cid, disposition }: Attachment) {
