@@ -146,7 +146,7 @@ describe('a composed message', () => {
     const texts = fc
       .tuple(fc.array(line, { maxLength: 8 }), fc.constantFrom('\n', '\r\n', '\r'))
       .map(([lines, end]) => lines.join(end).replaceAll('\0', ''))
-      .filter((text) => text.isWellFormed());
+      .filter((text) => !/\p{Surrogate}/u.test(text));
     await fc.assert(
       fc.asyncProperty(texts, async (text) => {
         const { content, transaction } = await sent(world, { ...plain, text });
@@ -214,7 +214,7 @@ describe('what an item says', () => {
           expect(result.transaction.recipients).toHaveLength(1);
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
     expect(taken).toBeGreaterThan(50);
   });
