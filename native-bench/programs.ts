@@ -18,7 +18,7 @@ const headers = ['bench.h', 'bench-message.h', 'bench-tls.h', 'sink-figures.h', 
 /** How the programs were built. */
 const mode = join(sourceFolder, 'bin/mode');
 
-export type ProgramName = 'source' | 'sink' | 'null-relay';
+export type ProgramName = 'source' | 'http-source' | 'sink' | 'null-relay';
 
 /** Where a compiled program lies. */
 export function programPath(name: ProgramName): string {
@@ -35,7 +35,7 @@ export function buildPrograms(): void {
   const [define, libraries] = hasOpenSslHeaders() ? [['-DBENCH_TLS'], ['-lssl', '-lcrypto']] : [[], []];
   // Headers that come or go change what is built, though no source changes.
   const sameWay = changedAt(mode) > 0 && readFileSync(mode, 'utf8') === define.join(' ');
-  for (const name of ['source', 'sink', 'null-relay'] as const) {
+  for (const name of ['source', 'http-source', 'sink', 'null-relay'] as const) {
     const sources = [`${name}.c`, ...headers].map((file) => join(sourceFolder, file));
     if (sameWay && changedAt(programPath(name)) > Math.max(...sources.map(changedAt))) continue;
     const words = ['-O2', '-Wall', '-Wextra', '-Werror', ...define, '-o', programPath(name), sources[0]!, ...libraries];

@@ -21,7 +21,7 @@ export const eximRelay: RelayDriver = {
   },
   unfit(need: Need) {
     if (need === 'lanes') return 'knows no lanes';
-    if (need === 'http') return 'has no HTTP for operators';
+    if (need === 'http') return 'takes no mail over HTTP';
     if (need === 'rsa' || need === 'ed25519') return 'is measured without signing only';
     if (need === 'tls' || need === 'tls-out') return 'is measured without TLS only';
     return need === 'idle' ? 'runs one process per connection' : undefined;

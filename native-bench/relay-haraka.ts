@@ -32,7 +32,7 @@ export const harakaRelay: RelayDriver = {
   missing: () => (existsSync(program) ? undefined : 'haraka is not installed: run native-bench/install.sh --haraka'),
   unfit(need: Need) {
     if (need === 'lanes') return 'knows no lanes';
-    if (need === 'http') return 'has no HTTP for operators';
+    if (need === 'http') return 'takes no mail over HTTP';
     if (need === 'tls' || need === 'tls-out') return 'is measured without TLS only';
     return need === 'rsa' || need === 'ed25519' ? 'is measured without signing only' : undefined;
   },

@@ -8,7 +8,7 @@ import type { Need, RelayDriver, RelayStart, RunningRelay } from './relay.js';
 
 function unfit(need: Need): string | undefined {
   if (need === 'lanes') return 'knows no lanes';
-  if (need === 'http') return 'has no HTTP for operators';
+  if (need === 'http') return 'takes no mail over HTTP';
   if (need === 'tls' || need === 'tls-out') return 'speaks no TLS';
   return need === 'idle' ? undefined : 'holds nothing on disk and does not sign';
 }

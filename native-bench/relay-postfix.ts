@@ -58,7 +58,7 @@ export const postfixRelay: RelayDriver = {
   },
   unfit(need: Need) {
     if (need === 'lanes') return 'knows no lanes';
-    if (need === 'http') return 'has no HTTP for operators';
+    if (need === 'http') return 'takes no mail over HTTP';
     if (need === 'rsa' && !commandExists('opendkim')) return 'opendkim is not installed: run native-bench/install.sh';
     if (need === 'ed25519') return 'is compared with OpenDKIM by RSA only';
     if (need === 'idle') return 'runs one process per connection, 100 at most by default';

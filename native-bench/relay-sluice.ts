@@ -85,7 +85,8 @@ export function sluiceRelay(
     missing: () => (existsSync(entry) ? undefined : `${entry} is missing: run npm run build`),
     unfit(need: Need) {
       if (need === 'lanes') return existsSync(join(folder, 'dist/src/queue/lanes.js')) ? undefined : 'knows no lanes';
-      if (need === 'http') return knowsSetting(folder, 'SLUICE_HTTP_TOKEN') ? undefined : 'is of a time before HTTP';
+      if (need === 'http')
+        return knowsSetting(folder, 'SLUICE_HTTP_MAX_MESSAGES_BODY') ? undefined : 'takes no mail over HTTP';
       const speaks = need !== 'tls' && need !== 'tls-out' ? true : knowsSetting(folder, 'SLUICE_TLS_CERT');
       return speaks ? undefined : 'is of a time before TLS';
     },
@@ -105,6 +106,7 @@ export function sluiceRelay(
         SLUICE_SPOOL_DIR: join(options.directory, 'spool'),
         SLUICE_HOSTNAME: 'sluice.bench.example',
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
+        ...(httpPort === undefined ? {} : { SLUICE_HTTP: `http://127.0.0.1:${httpPort}` }),
         ...(options.signing === undefined ? {} : { SLUICE_DKIM_DIR: options.signing.directory }),
         ...(options.tls === undefined
           ? {}

@@ -10,6 +10,7 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { attachedScenarios } from './attached-scenario.js';
 import { destinationsScenarios } from './destinations-scenario.js';
+import { injectScenarios } from './inject-scenarios.js';
 import { laneScenarios } from './lane-scenarios.js';
 import { ProcessAccount } from './process-account.js';
 import { buildPrograms, commandExists } from './programs.js';
@@ -39,9 +40,10 @@ const scenarios = [
   ...loadScenarios,
   ...specialScenarios,
   ...laneScenarios,
+  ...injectScenarios,
+  ...attachedScenarios,
   ...destinationsScenarios,
   ...tlsScenarios,
-  ...attachedScenarios,
 ];
 const help = `npm run bench:native -- [options]
   --scenario LIST   of ${scenarios.map((scenario) => scenario.name).join(', ')}, or all (default 10k)

@@ -29,6 +29,8 @@ export interface Load {
   readonly auth?: string;
   /** By the relay's listener for this lane; bulk where absent. */
   readonly lane?: 'immediate';
+  /** Over HTTP, so many messages a request. */
+  readonly httpBatch?: number;
   /** No messages: each connection ends after its TLS handshake; count, seconds and rate are of those. */
   readonly handshakes?: boolean;
 }
@@ -129,9 +131,16 @@ export class Session {
     const room = load.count ?? Math.ceil((load.seconds ?? 1) * Math.min(load.rate ?? 40_000, 40_000)) + 1_000;
     this.usedIds += room;
     if (this.usedIds > this.ledger.capacity) throw new Error('the ledger of this run is too small');
+    const http = load.httpBatch === undefined ? null : ['--batch', String(load.httpBatch)];
     const source = new Child([
-      programPath('source'),
-      ...['--port', String(load.lane === undefined ? this.relay.port : this.relay.immediatePort)],
+      programPath(http === null ? 'source' : 'http-source'),
+      ...(http ?? []),
+      ...[
+        '--port',
+        String(
+          http !== null ? this.relay.httpPort : load.lane === undefined ? this.relay.port : this.relay.immediatePort,
+        ),
+      ],
       ...['--ledger', this.ledger.path, '--first-id', String(first)],
       ...['--connections', String(load.connections ?? 50), '--size', String(load.size ?? 10_240)],
       ...['--count', String(room)],

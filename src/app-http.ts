@@ -12,6 +12,7 @@ import { type HttpOptions, HttpServer } from './control/http/http-server.js';
 import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
+import type { MailInjector } from './injection/mail-item.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
@@ -20,6 +21,7 @@ import { VERSION } from './version.js';
 /** What of the running engine is asked. */
 interface Engine {
   control(): EngineControl;
+  injector(): MailInjector;
   /** Why mail cannot be taken, '' when it can. */
   notReady(): string;
   metrics(openMetrics: boolean): string;
@@ -85,6 +87,8 @@ function optionsOf(settings: Settings, socket: string | null): HttpOptions {
     ...{ host, port, token: settings.httpToken },
     tls: socket === null ? null : { socket, certified: settings.httpClientCa !== '' },
     maxBody: settings.httpMaxBody,
+    maxMailBody: settings.httpMaxMessagesBody,
+    bodyMemory: settings.httpBodyMemory,
     bodyTime: settings.httpTimeout,
     maxConnections: settings.httpMaxConnections,
     maxListeners: settings.httpListeners,
@@ -97,6 +101,7 @@ function planeOf({ settings, sources, log, mail, engine }: HttpParts, refused: P
   return {
     version: VERSION,
     control: () => engine()?.control(),
+    injector: () => engine()?.injector(),
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
     metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
     config: () => config,

@@ -12,6 +12,7 @@ import { engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
+import { type Injection, openInjection } from './app-injection.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
@@ -29,6 +30,7 @@ import { messageOf, SluiceError } from './core/errors.js';
 import { QueueIdSource } from './core/queue-id.js';
 import { Delivery } from './delivery/delivery.js';
 import { routeFields } from './delivery/routes/routes.js';
+import type { Injector } from './injection/injector.js';
 import { Admission } from './intake/admission.js';
 import { DsnNotifier } from './intake/dsn-notifier.js';
 import { Intake } from './intake/intake.js';
@@ -75,6 +77,7 @@ export class App {
   private scheduler!: Scheduler;
   private delivery!: Delivery;
   private intake!: Intake;
+  private injection: Injection | null = null;
   private admission!: Admission;
   private edge!: MailEdge;
   private preparation!: Preparation;
@@ -162,7 +165,8 @@ export class App {
     const end = systemClock.now() + limit;
     while (front.size > 0 && systemClock.now() < end - limit / 2) await pause(20);
     await front.close();
-    await Promise.race([this.intake.settled(), pause(Math.max(0, end - systemClock.now()))]);
+    const settled = this.injection!.injector.settled().then(() => this.intake.settled());
+    await Promise.race([settled, pause(Math.max(0, end - systemClock.now()))]);
     this.scheduler.stop();
     // What was accepted last mostly goes within this; the rest waits in the spool for the next start.
     const graceEnd = Math.min(end, systemClock.now() + DRAIN_GRACE);
@@ -177,6 +181,7 @@ export class App {
     this.certificates?.close();
     await this.accounts?.close();
     this.closeHttp();
+    this.injection?.close();
     this.wheel.stop();
     this.scheduler?.stop();
     await this.delivery?.drain(0);
@@ -198,6 +203,11 @@ export class App {
     const kpis = this.plan!.outcomes.kpis();
     const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
     return expose(engineMetrics({ status: this.status(), kpis, events, ...figures }), openMetrics);
+  }
+
+  /** Takes mail in that applications hand over. */
+  injector(): Injector {
+    return this.injection!.injector;
   }
 
   /** What operators may look at and ask for. */
@@ -302,6 +312,9 @@ export class App {
         message.acknowledgedAt = clock.now();
         this.scheduler.add(message);
       },
+    });
+    this.injection = openInjection({
+      ...{ settings, clock, spool, segments, plan, intake: this.intake, edge: this.edge, admission: this.admission },
     });
     const report = await this.scheduler.recover();
     ids.startAfter(report.greatestId);

@@ -66,7 +66,8 @@ const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   config: ['delivery/shaping/rule'],
   // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
   queue: ['telemetry/mail-event'],
-  control: ['telemetry/mail-event'],
+  // What the plane hands the engine: the shape of mail that applications give it.
+  control: ['telemetry/mail-event', 'injection/mail-item'],
   net: ['delivery/wire', 'delivery/egress', 'delivery/tls-policy', 'workers/session-contract'],
 };
 /** Entries of the process: nobody imports them but one another. */

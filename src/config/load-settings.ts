@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { authProblems, authWarnings } from './auth-checks.js';
 import { httpProblems, httpWarnings } from './http-settings.js';
+import { injectionProblems } from './injection-settings.js';
 import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
 import { nearestName } from './nearest-name.js';
 import { type Aliases, type Layer, postfixAliases } from './postfix-aliases.js';
@@ -214,6 +215,7 @@ function crossCheck(settings: Settings, problems: string[]): void {
     ...tlsProblems(settings),
     ...authProblems(settings),
     ...httpProblems(settings),
+    ...injectionProblems(settings),
   );
 }
 

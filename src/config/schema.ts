@@ -10,6 +10,7 @@ import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
 import { httpSettings } from './http-settings.js';
+import { injectionSettings } from './injection-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
@@ -39,6 +40,7 @@ export const schema = {
   ...rewritingSettings,
   ...operationSettings,
   ...httpSettings,
+  ...injectionSettings,
 };
 
 /** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */

@@ -57,6 +57,8 @@ export interface HandlingClient {
   readonly relays: boolean;
   /** Name of the listener, '' for mail of our own. */
   readonly listener: string;
+  /** What is asked for beside the message; goes before what its header says. Of clients that may relay. */
+  readonly wishes?: Wishes | undefined;
 }
 
 const TAG = /^[\w.:-]{1,64}$/;
@@ -80,9 +82,17 @@ export class MessageHandling {
     const { rules } = this;
     const { account, priority, holdFor, deliverBy } = transaction;
     const traits = account === '' ? null : rules.account(account);
-    const said = fields !== undefined || traits !== null || priority !== 0 || holdFor !== 0 || deliverBy !== null;
+    const beside = client.wishes;
+    const said =
+      beside !== undefined ||
+      fields !== undefined ||
+      traits !== null ||
+      priority !== 0 ||
+      holdFor !== 0 ||
+      deliverBy !== null;
     if (!said && rules.tenants.all.length === 0 && rules.traitsOf === null) return this.plainOf(client.listener);
-    const wishes = client.relays && fields !== undefined ? this.wishesOf(client, fields) : NO_WISHES;
+    const inHeader = client.relays && fields !== undefined ? this.wishesOf(client, fields) : NO_WISHES;
+    const wishes = beside === undefined ? inHeader : both(beside, inHeader);
     const kept = fields === undefined ? NO_FIELDS : withoutWishes(fields);
     const tenant = this.tenantOf(client, transaction, wishes);
     const own = joined(joined(traits?.tags ?? NO_TAGS, tenant.tags), wishes.tags);
@@ -170,8 +180,8 @@ export class MessageHandling {
   }
 }
 
-/** What the header of a submission asks for. */
-interface Wishes {
+/** What the header of a submission asks for, or a client that has another way to say it. '' and null: nothing. */
+export interface Wishes {
   readonly lane: Lane | null;
   readonly tags: readonly string[];
   readonly tenant: string;
@@ -185,6 +195,14 @@ interface TenantTraits {
 
 const NO_WISHES: Wishes = { lane: null, tags: NO_TAGS, tenant: '' };
 const NO_TENANT: TenantTraits = { name: '', lane: null, tags: NO_TAGS };
+
+function both(first: Wishes, second: Wishes): Wishes {
+  return {
+    lane: first.lane ?? second.lane,
+    tags: joined(first.tags, second.tags),
+    tenant: first.tenant === '' ? second.tenant : first.tenant,
+  };
+}
 
 /** Both lists, each word once. */
 function joined(some: readonly string[], more: readonly string[]): readonly string[] {

@@ -9,14 +9,14 @@
 import type { PreparedMessage, PrepareRequest } from '../../workers/contract.js';
 import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
-import { formatQueueId, type QueueIdSource } from '../core/queue-id.js';
+import { formatQueueId, type QueueId, type QueueIdSource } from '../core/queue-id.js';
 import type { BodyBuffer } from '../memory/body-buffer.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
 import { withOriginalDestination } from '../message/original-destination.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
-import type { NewMessage, Spool, StoredContent } from '../spool/spool.js';
-import type { MessageHandling } from './handling.js';
+import type { NewMessage, RowBeside, Spool, StoredContent } from '../spool/spool.js';
+import type { MessageHandling, Wishes } from './handling.js';
 
 /** Where a message comes from and where the answer goes; a server connection is one. */
 export interface Submitter {
@@ -28,7 +28,15 @@ export interface Submitter {
   readonly listener: string;
   /** Host and port it was going to before a firewall sent it here; none or '' : it was meant for us. */
   readonly originalDestination?: string;
+  /** What it asks for besides what the header says. */
+  readonly wishes?: Wishes | undefined;
+  /** Trace context (W3C `traceparent`) that it gave beside the message. */
+  readonly traceparent?: string;
   finish(reply: Reply): void;
+  /** Told of the id in place of a positive reply, by those to whom the reply's words mean nothing. */
+  taken?(id: string): void;
+  /** What is made durable with the message; null: nothing. */
+  beside?(id: QueueId): RowBeside | null;
 }
 
 /** Prepares on this thread. */
@@ -210,8 +218,7 @@ export class Intake {
     });
     if (recipients.length === envelope.recipients.length) return message;
     if (recipients.length > 0) return { ...message, envelope: { ...envelope, recipients } };
-    incoming.body.release();
-    incoming.submitter.finish(acceptedReply(incoming.request.id));
+    acknowledge(incoming);
     this.done(1);
     return null;
   }
@@ -228,8 +235,7 @@ export class Intake {
       return;
     }
     for (const { incoming, message } of batch) {
-      incoming.body.release();
-      incoming.submitter.finish(acceptedReply(incoming.request.id));
+      acknowledge(incoming);
       this.options.events.accepted(message.envelope);
     }
     // After the answers, so that no client waits for the upstream side of this turn.
@@ -238,13 +244,15 @@ export class Intake {
   }
 
   private messageOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): NewMessage {
-    return {
+    const message: NewMessage = {
       envelope: this.envelopeOf(incoming, prepared, handling),
       header: prepared.header,
       body: incoming.body,
       bodyFrom: prepared.resumeAt,
       bodyTo: incoming.body.length,
     };
+    const beside = incoming.submitter.beside?.(incoming.id) ?? null;
+    return beside === null ? message : { ...message, beside };
   }
 
   private envelopeOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): Envelope {
@@ -290,6 +298,13 @@ export class Intake {
     this.idle();
     this.idle = null;
   }
+}
+
+/** The message is taken: its memory goes back and its submitter is told. */
+function acknowledge({ submitter, body, request }: Incoming): void {
+  body.release();
+  if (submitter.taken === undefined) submitter.finish(acceptedReply(request.id));
+  else submitter.taken(request.id);
 }
 
 /** One message that cannot be prepared must not take the others of its turn with it. */

@@ -67,6 +67,16 @@ export class LmdbKeyTable implements KeyTable {
     this.change(key, null);
   }
 
+  /** Puts a row that is not there yet, within the transaction of other work: `get` has it once that is durable. */
+  write({ key, value }: KeyRow): void {
+    void this.table.put(key as [string, string], value);
+  }
+
+  /** A row of `write` is durable. */
+  written(): void {
+    this.count++;
+  }
+
   page(after: RowKey, limit: number): KeyRow[] {
     const rows: KeyRow[] = [];
     const changed =

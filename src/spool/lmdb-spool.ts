@@ -69,6 +69,7 @@ export interface LmdbSpoolOptions {
 
 export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
   readonly suppression: KeyTable;
+  readonly answered: LmdbKeyTable;
   private readonly tables: Tables;
   private readonly options: LmdbSpoolOptions;
   private readonly queue: CommitQueue;
@@ -100,6 +101,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
       onFatal: options.onFailure,
     });
     this.suppression = new LmdbKeyTable(options.tables.suppression, this.queue);
+    this.answered = new LmdbKeyTable(options.tables.answered, this.queue);
     for (const orphans of facts.orphans) this.queue.submit(orphans);
   }
 
@@ -289,10 +291,12 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     let committed: Promise<boolean> | undefined;
     let lowest = Number.POSITIVE_INFINITY;
     for (let at = 0; at < batch.length; at++) {
-      const { id, content, handling } = batch[at]!.envelope;
+      const { envelope, beside } = batch[at]!;
+      const { id, content, handling } = envelope;
       const ready = prepared[at]!;
       committed = tables.message.put(id, ready.row);
       if ('checksums' in ready && ready.inline !== null) putWholeChunks(tables, id, content.size, ready.inline);
+      if (beside !== undefined) this.answered.write(beside);
       const { lane, holdUntil } = handling;
       if (handling !== PLAIN_HANDLING && (lane === 'immediate' || holdUntil > 0)) {
         void tables.schedule.put(id, encodeSchedule(id, holdUntil, false, lane));
@@ -309,21 +313,17 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
 
   private stored(batch: readonly NewMessage[], prepared: readonly (InlineRow | PreparedLarge)[]): StoredContent[] {
     const contents = new Array<StoredContent>(batch.length);
+    const { release } = this.memory;
     for (let at = 0; at < batch.length; at++) {
-      const { id, content } = batch[at]!.envelope;
+      const { envelope, beside } = batch[at]!;
+      const { id, content } = envelope;
+      if (beside !== undefined) this.answered.written();
       const ready = prepared[at]!;
-      if ('content' in ready) contents[at] = new InlineContent(content.size, ready.content, this.memory.release);
+      if ('content' in ready) contents[at] = new InlineContent(content.size, ready.content, release);
       else {
         this.large.set(id, Math.ceil(content.size / CHUNK_BYTES));
-        contents[at] = new ChunkedContent(
-          this,
-          id,
-          content.size,
-          ready.checksums,
-          ready.inline,
-          CHUNK_BYTES,
-          this.memory.release,
-        );
+        const { checksums, inline } = ready;
+        contents[at] = new ChunkedContent(this, id, content.size, checksums, inline, CHUNK_BYTES, release);
       }
     }
     this.messages += batch.length;

@@ -45,6 +45,8 @@ export interface SpoolOptions {
 export interface OpenedSpool extends Spool {
   /** The suppression list: rows under tenant and address. */
   readonly suppression: KeyTable;
+  /** Requests that were answered, under period with tenant, and idempotency key; written with the mail itself. */
+  readonly answered: KeyTable;
 }
 
 export const DATA_NAME = 'spool.mdb';

@@ -14,6 +14,12 @@ export interface ContentSource {
   copyOut(from: number, to: number, target: Uint8Array, offset: number): void;
 }
 
+/** A row of a small table, kept with the commit of a message: both are durable, or neither. */
+export interface RowBeside {
+  readonly key: readonly [string, string];
+  readonly value: Buffer;
+}
+
 /** A message to be made durable: `header` followed by bytes `[bodyFrom, bodyTo)` of `body`. */
 export interface NewMessage {
   /** `envelope.content.size` is header.length + bodyTo - bodyFrom. */
@@ -22,6 +28,8 @@ export interface NewMessage {
   readonly body: ContentSource;
   readonly bodyFrom: number;
   readonly bodyTo: number;
+  /** Goes into the table of requests that were answered. */
+  readonly beside?: RowBeside;
 }
 
 /** The content of a stored message. */

@@ -3,7 +3,7 @@
  *
  * `message` id -> message row; `chunk` [id, n] -> raw content bytes of large messages; `schedule` id -> next attempt;
  * `state` id -> delivery state; `quarantine` id -> reason; `meta` name -> value; `suppression`
- * [tenant, address] -> entry.
+ * [tenant, address] -> entry; `answered` [period and tenant, idempotency key] -> digest and id.
  *
  * 'fsync' opens LMDB with overlappingSync off: mdb_txn_commit then writes the pages, calls fdatasync, and only then
  * writes the meta page through a descriptor opened with O_DSYNC (mdb.c mdb_txn_commit, mdb_env_write_meta), so a put's
@@ -15,7 +15,16 @@ import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPat
 
 export type Durability = 'fsync' | 'commit';
 
-export const TABLE_NAMES = ['message', 'chunk', 'schedule', 'state', 'quarantine', 'meta', 'suppression'] as const;
+export const TABLE_NAMES = [
+  'message',
+  'chunk',
+  'schedule',
+  'state',
+  'quarantine',
+  'meta',
+  'suppression',
+  'answered',
+] as const;
 export type TableName = (typeof TABLE_NAMES)[number];
 
 export interface Tables {
@@ -27,6 +36,7 @@ export interface Tables {
   readonly quarantine: Database<Buffer, number>;
   readonly meta: Database<Buffer, string>;
   readonly suppression: Database<Buffer, [string, string]>;
+  readonly answered: Database<Buffer, [string, string]>;
 }
 
 /** Opens (and creates, unless `create` is false) the environment. Throws what lmdb throws. */
@@ -67,6 +77,7 @@ export function openTables(file: string, durability: Durability, mapSize: number
     quarantine: table<number>('quarantine'),
     meta: table<string>('meta'),
     suppression: table<[string, string]>('suppression'),
+    answered: table<[string, string]>('answered'),
   };
 }
 

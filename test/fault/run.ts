@@ -18,6 +18,7 @@ import { conformanceCases } from './conformance.js';
 import { damageCases } from './damage-cases.js';
 import { diskCases } from './disk-cases.js';
 import { type FaultCase, type FaultContext, type FaultReport, SkipCase } from './fault-case.js';
+import { httpCases } from './http-case.js';
 import { killCases } from './kill-cases.js';
 import { limitCases } from './limit-cases.js';
 import { mountsAllowed } from './machine.js';
@@ -26,6 +27,7 @@ import { tlsCases } from './tls-cases.js';
 
 const CASES: readonly FaultCase[] = [
   ...killCases,
+  ...httpCases,
   ...diskCases,
   ...damageCases,
   ...limitCases,

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { Engine, type EngineOptions, READY_LIMIT } from './engine.js';
 import { type FaultContext, type FaultReport, within } from './fault-case.js';
+import { HttpLoad, type HttpLoadOptions } from './http-load.js';
 import { judge, Ledger, type Reconciliation, reconcile } from './ledger.js';
 import { Load, type LoadOptions } from './load.js';
 import { Sink } from './sink.js';
@@ -33,7 +34,7 @@ export class Stage {
   engine!: Engine;
   private readonly options: StageOptions;
   private readonly context: FaultContext;
-  private readonly loads: Load[] = [];
+  private readonly loads: Pick<Load, 'stop' | 'unanswered'>[] = [];
   private readonly endings: (() => void)[] = [];
 
   private constructor(context: FaultContext, options: StageOptions, sink: Sink, ports: readonly [number, number]) {
@@ -85,6 +86,13 @@ export class Stage {
 
   load(options: Partial<LoadOptions> = {}): Load {
     const load = new Load({ port: this.port, ledger: this.ledger, lanes: 16, ...options });
+    this.loads.push(load);
+    return load;
+  }
+
+  /** Load over HTTP, which `environment` opened at this port. */
+  httpLoad(options: Pick<HttpLoadOptions, 'port' | 'lanes' | 'batch'>): HttpLoad {
+    const load = new HttpLoad({ ledger: this.ledger, ...options });
     this.loads.push(load);
     return load;
   }

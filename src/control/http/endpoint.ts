@@ -12,12 +12,27 @@ export class Answer {
   readonly status: number;
   readonly type: string;
   readonly text: string;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, type: string, text: string) {
+  constructor(status: number, type: string, text: string, headers: Readonly<Record<string, string>> = {}) {
     this.status = status;
     this.type = type;
     this.text = text;
+    this.headers = headers;
   }
+}
+
+/** What of a request only some endpoints look at; '' for headers that are not there. */
+export interface RequestFacts {
+  /** Address. */
+  readonly client: string;
+  readonly secure: boolean;
+  readonly contentType: string;
+  readonly idempotencyKey: string;
+  readonly traceparent: string;
+  readonly query: string;
+  /** The body as it came, of endpoints with `mail`. */
+  readonly bytes: Buffer;
 }
 
 /** What an endpoint is given; `query` and `body` are as their schemas have them. */
@@ -27,6 +42,7 @@ export interface Call<Q, B> {
   readonly body: B;
   /** The Accept header. */
   readonly accept: string;
+  readonly request: RequestFacts;
   readonly plane: Plane;
   /** @throws Problem 503 while the engine is not there. */
   control(): EngineControl;
@@ -42,6 +58,10 @@ interface Shape<Q, B> {
   readonly open?: boolean;
   readonly query?: z.ZodType<Q>;
   readonly body?: z.ZodType<B>;
+  /** Parameters of the query that may be given several times: a list each. */
+  readonly lists?: readonly string[];
+  /** Takes mail: its body is given as it came, whatever its type and as long as mail may be; `body` describes it only. */
+  readonly mail?: boolean;
   /** What is answered, as JSON; none where it is text. */
   readonly answer?: z.ZodType;
   /** Of success; 200 where not said. */

@@ -17,6 +17,7 @@ import {
 import * as answers from './answers.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
 import { eventEndpoints } from './event-endpoints.js';
+import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
 import { Problem } from './problem.js';
 
@@ -239,6 +240,7 @@ const rows: Endpoint[] = [
     run: ({ plane }: Call<unknown, unknown>) => ({ items: plane.config(), next: null }),
   }),
   ...eventEndpoints,
+  ...messageEndpoints,
 ];
 
 export const endpoints: readonly Endpoint[] = rows;

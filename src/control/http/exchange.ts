@@ -11,11 +11,44 @@ import { Problem, STATUS_TEXT } from './problem.js';
 export interface Limits {
   /** Bytes of a body. */
   readonly maxBody: number;
+  /** Bytes of a body with mail. */
+  readonly maxMailBody: number;
   /** For a body to come, ms. */
   readonly bodyTime: number;
 }
 
+/** Memory for bodies with mail, of all requests together. */
+export class BodyMemory {
+  private free: number;
+
+  /** Bytes. */
+  constructor(total: number) {
+    this.free = total;
+  }
+
+  /** False: there is not that much now. */
+  take(bytes: number): boolean {
+    if (bytes > this.free) return false;
+    this.free -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.free += bytes;
+  }
+}
+
+const FULL = new Problem(503, 'no-memory', 'there is no memory for more bodies now, try again later', {
+  close: true,
+  headers: { 'Retry-After': '1' },
+});
 const GONE = new Problem(400, 'gone', 'the client went away');
+
+/** A body, and what is to be called when it is no longer needed. */
+export interface Booked {
+  readonly bytes: Buffer;
+  done(): void;
+}
 
 export class Exchange {
   readonly method: string;
@@ -26,6 +59,8 @@ export class Exchange {
   readonly authorization: string;
   readonly host: string;
   readonly origin: string;
+  readonly idempotencyKey: string;
+  readonly traceparent: string;
   readonly client: string;
   /** The client went away, or was answered. */
   done = false;
@@ -43,6 +78,8 @@ export class Exchange {
     this.authorization = request.getHeader('authorization');
     this.host = request.getHeader('host');
     this.origin = request.getHeader('origin');
+    this.idempotencyKey = request.getHeader('idempotency-key');
+    this.traceparent = request.getHeader('traceparent');
     this.client = clientOf(response);
     const length = request.getHeader('content-length');
     this.declared = length === '' ? 0 : Number(length);
@@ -52,8 +89,31 @@ export class Exchange {
     });
   }
 
-  /** The whole body. To be called in the handler itself. */
-  body({ maxBody, bodyTime }: Limits): Promise<Buffer> {
+  /** A body with mail. Its memory is booked until `done` is called. To be called in the handler itself. */
+  async mailBody({ maxMailBody: maxBody, bodyTime }: Limits, memory: BodyMemory): Promise<Booked> {
+    let booked = 0;
+    const book = (bytes: number): boolean => {
+      if (!memory.take(bytes)) return false;
+      booked += bytes;
+      return true;
+    };
+    const done = (): void => {
+      memory.give(booked);
+      booked = 0;
+    };
+    try {
+      return { bytes: await this.body({ maxBody, bodyTime }, book), done };
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  /** The whole body. To be called in the handler itself. `book`: false refuses that many bytes. */
+  body(
+    { maxBody, bodyTime }: Pick<Limits, 'maxBody' | 'bodyTime'>,
+    book: (bytes: number) => boolean = () => true,
+  ): Promise<Buffer> {
     const tooLong = new Problem(413, 'too-long', `the body is longer than ${maxBody} bytes`, { close: true });
     if (this.declared > maxBody) return Promise.reject(tooLong);
     return new Promise((resolve, reject) => {
@@ -75,8 +135,8 @@ export class Exchange {
       this.response.onData((chunk, last) => {
         if (over) return;
         held += chunk.byteLength;
-        if (held > maxBody) {
-          end(() => reject(tooLong));
+        if (held > maxBody || !book(chunk.byteLength)) {
+          end(() => reject(held > maxBody ? tooLong : FULL));
           return;
         }
         // The chunk is gone after this call.

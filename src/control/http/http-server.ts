@@ -9,7 +9,7 @@ import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { endpoints } from './endpoints.js';
 import type { FanoutCounts } from './event-fanout.js';
 import { type EventSocketOptions, EventSockets } from './event-sockets.js';
-import { Exchange, type Limits } from './exchange.js';
+import { BodyMemory, Exchange, type Limits } from './exchange.js';
 import { Guard } from './guard.js';
 import type { Plane } from './plane.js';
 import { Router } from './router.js';
@@ -28,6 +28,8 @@ export interface HttpOptions extends Limits, EventSocketOptions {
   readonly token: string;
   /** Beside listeners of events. */
   readonly maxConnections: number;
+  /** Bytes of bodies with mail, all together. */
+  readonly bodyMemory: number;
 }
 
 type Uws = typeof import('uWebSockets.js');
@@ -58,7 +60,14 @@ export class HttpServer {
     const { host, port, tls } = options;
     const app = uws.App();
     const guard = new Guard(options.token, tls?.certified === true);
-    const serving = { router: new Router(endpoints), guard, limits: options, plane };
+    const serving = {
+      router: new Router(endpoints),
+      guard,
+      limits: options,
+      plane,
+      secure: tls !== null,
+      memory: new BodyMemory(options.bodyMemory),
+    };
     let connections = 0;
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is told of connections and is no filter of a list
     app.filter((response, change) => {

@@ -1,6 +1,8 @@
 /**
  * What the HTTP plane needs of the engine, handed to it by the app.
  */
+
+import type { MailInjector } from '../../injection/mail-item.js';
 import type { MailEventListener } from '../../telemetry/mail-event.js';
 import type { EngineControl } from '../engine-control.js';
 
@@ -16,6 +18,8 @@ export interface Plane {
   readonly version: string;
   /** undefined: the engine is starting, or opens its spool anew. */
   control(): EngineControl | undefined;
+  /** Takes mail in; undefined as with `control`. */
+  injector(): MailInjector | undefined;
   /** Why mail cannot be taken now, '' when it can. */
   notReady(): string;
   /** All metrics as text, of Prometheus or of OpenMetrics; '' while there are none. */

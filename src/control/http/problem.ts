@@ -22,6 +22,7 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   101: 'Switching Protocols',
   200: 'OK',
   201: 'Created',
+  202: 'Accepted',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -32,8 +33,10 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   426: 'Upgrade Required',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
+  507: 'Insufficient Storage',
 };
 
 /** An answer other than success. `code` is stable and names the kind; `message` is for people. */

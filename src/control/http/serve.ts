@@ -5,14 +5,15 @@
  * problem of RFC 9457.
  */
 import type { z } from 'zod';
-import { Answer, type Endpoint } from './endpoint.js';
-import type { Exchange, Limits } from './exchange.js';
+import { Answer, type Endpoint, type RequestFacts } from './endpoint.js';
+import type { BodyMemory, Exchange, Limits } from './exchange.js';
 import type { Guard } from './guard.js';
 import type { Plane } from './plane.js';
 import { type Flaw, Problem, problemOf } from './problem.js';
 import type { Router } from './router.js';
 
 const JSON_TYPE = 'application/json';
+const NO_MAIL = { bytes: Buffer.alloc(0), done: (): void => {} };
 /** Flaws that are told of at most. */
 const MAX_FLAWS = 20;
 
@@ -21,6 +22,9 @@ export interface Serving {
   readonly guard: Guard;
   readonly limits: Limits;
   readonly plane: Plane;
+  /** It is spoken over TLS. */
+  readonly secure: boolean;
+  readonly memory: BodyMemory;
 }
 
 export async function serve(exchange: Exchange, serving: Serving): Promise<void> {
@@ -39,27 +43,44 @@ export function refuse(exchange: Exchange, plane: Plane, thrown: unknown): void 
   exchange.answer(problem.status, 'application/problem+json', JSON.stringify(problem), problem.headers, problem.close);
 }
 
-async function respond(exchange: Exchange, { router, guard, limits, plane }: Serving): Promise<void> {
+async function respond(exchange: Exchange, serving: Serving): Promise<void> {
+  const { router, guard, limits, plane, memory } = serving;
   const found = tryFind(router, exchange);
   // Strangers do not learn what there is.
   if (found instanceof Problem || found.endpoint.open !== true) guard.check(exchange);
   if (found instanceof Problem) throw found;
   const { endpoint, params } = found;
   const query = checked(endpoint.query, queryOf(exchange.query, endpoint), 'query');
-  const body = endpoint.body === undefined ? undefined : await bodyOf(exchange, limits, endpoint.body);
-  const result = await endpoint.run({
-    params,
-    query,
-    body,
-    accept: exchange.accept,
-    plane,
-    control: () => {
-      const control = plane.control();
-      if (control === undefined) throw new Problem(503, 'not-running', 'the engine is starting');
-      return control;
-    },
-  });
-  if (result instanceof Answer) exchange.answer(result.status, result.type, result.text);
+  const mail = endpoint.mail === true ? await exchange.mailBody(limits, memory) : NO_MAIL;
+  try {
+    const json = endpoint.body !== undefined && endpoint.mail !== true;
+    const body = json ? await bodyOf(exchange, limits, endpoint.body!) : undefined;
+    const result = await endpoint.run({
+      params,
+      query,
+      body,
+      accept: exchange.accept,
+      request: factsOf(exchange, serving.secure, mail.bytes),
+      plane,
+      control: () => {
+        const control = plane.control();
+        if (control === undefined) throw new Problem(503, 'not-running', 'the engine is starting');
+        return control;
+      },
+    });
+    answer(exchange, endpoint, result);
+  } finally {
+    mail.done();
+  }
+}
+
+function factsOf(exchange: Exchange, secure: boolean, bytes: Buffer): RequestFacts {
+  const { client, contentType, idempotencyKey, traceparent, query } = exchange;
+  return { client, contentType, idempotencyKey, traceparent, query, secure, bytes };
+}
+
+function answer(exchange: Exchange, endpoint: Endpoint, result: unknown): void {
+  if (result instanceof Answer) exchange.answer(result.status, result.type, result.text, result.headers);
   else exchange.answer(endpoint.status ?? 200, JSON_TYPE, JSON.stringify(result));
 }
 
@@ -72,13 +93,22 @@ function tryFind(router: Router, { method, path }: Exchange) {
 }
 
 /** The parameters of a query, each once. @throws Problem 422. */
-export function queryOf(text: string, endpoint: Pick<Endpoint, 'query'>): Readonly<Record<string, string>> {
+export function queryOf(
+  text: string,
+  endpoint: Pick<Endpoint, 'query' | 'lists'>,
+): Readonly<Record<string, string | string[]>> {
   const given = [...new URLSearchParams(text)];
   const names = new Set(given.map(([name]) => name));
   if (endpoint.query === undefined && names.size > 0)
     throw new Problem(422, 'not-allowed', 'no parameters are allowed');
-  if (names.size < given.length) throw new Problem(422, 'not-allowed', 'a parameter is given twice');
-  return Object.fromEntries(given);
+  const query: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
+  for (const [name, value] of given) {
+    const before = query[name];
+    if (endpoint.lists?.includes(name) === true) query[name] = [...(before ?? []), value];
+    else if (before === undefined) query[name] = value;
+    else throw new Problem(422, 'not-allowed', 'a parameter is given twice');
+  }
+  return { ...query };
 }
 
 async function bodyOf(exchange: Exchange, limits: Limits, schema: z.ZodType): Promise<unknown> {

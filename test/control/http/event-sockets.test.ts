@@ -1,9 +1,9 @@
 /** /v1/events over real sockets. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { type HttpOptions, HttpServer } from '../../../src/control/http/http-server.js';
-import type { Plane } from '../../../src/control/http/plane.js';
 import { type MailEvent, MailEvents } from '../../../src/telemetry/mail-event.js';
 import { exchange, request } from '../../helpers/http-client.js';
+import { httpOptions, planeOf } from '../../helpers/http-plane.js';
 import { acceptedEvent, outcomeEvent } from '../../helpers/mail-events.js';
 import { uwsProblem } from '../../helpers/uws-here.js';
 import { WebSocketClient, type WebSocketOptions } from '../../helpers/websocket-client.js';
@@ -18,7 +18,7 @@ let clients: WebSocketClient[] = [];
 async function open(options: Partial<HttpOptions> = {}): Promise<void> {
   mail = new MailEvents();
   refusals = [];
-  const plane: Plane = {
+  const plane = planeOf({
     version: '1',
     control: () => undefined,
     notReady: () => '',
@@ -29,15 +29,8 @@ async function open(options: Partial<HttpOptions> = {}): Promise<void> {
       throw error;
     },
     refused: (client, reason) => refusals.push(`${client} ${reason}`),
-  };
-  server = await HttpServer.open(
-    {
-      ...{ host: '127.0.0.1', port: 0, tls: null, token: '', maxBody: 2000, bodyTime: 5000, maxConnections: 50 },
-      ...{ maxListeners: 50, listenerTimeout: 60_000 },
-      ...options,
-    },
-    plane,
-  );
+  });
+  server = await HttpServer.open(httpOptions({ maxListeners: 50, ...options }), plane);
 }
 
 async function listen(query = '', options: WebSocketOptions = {}): Promise<WebSocketClient> {

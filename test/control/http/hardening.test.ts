@@ -8,15 +8,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../../src/control/http/endpoint.js';
 import { endpoints } from '../../../src/control/http/endpoints.js';
 import { HttpServer } from '../../../src/control/http/http-server.js';
-import type { Plane } from '../../../src/control/http/plane.js';
 import { exchange, type RawAnswer, request } from '../../helpers/http-client.js';
+import { httpOptions, planeOf } from '../../helpers/http-plane.js';
 import { uwsProblem } from '../../helpers/uws-here.js';
 
 const TOKEN = 'correct-horse-battery';
 const MAX_BODY = 2000;
 const METHODS = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'TRACE', 'get'];
 const failures: unknown[] = [];
-const known: Partial<Plane> = {
+const plane = planeOf({
   version: '9.9',
   control: () => undefined,
   notReady: () => 'it is not running',
@@ -24,21 +24,14 @@ const known: Partial<Plane> = {
   config: () => [],
   failed: (path, error) => failures.push([path, error]),
   refused: () => undefined,
-};
-/** Whatever else endpoints ask for is not there. */
-const plane = new Proxy(known, {
-  get: (target, key) => Reflect.get(target, key) ?? (() => undefined),
-}) as Plane;
+});
 
 let server: HttpServer;
 let port: number;
 beforeAll(async () => {
   if (uwsProblem !== '') return;
   server = await HttpServer.open(
-    {
-      ...{ host: '127.0.0.1', port: 0, tls: null, token: TOKEN, maxBody: MAX_BODY, bodyTime: 400 },
-      ...{ maxConnections: 200, maxListeners: 5, listenerTimeout: 60_000 },
-    },
+    httpOptions({ token: TOKEN, maxBody: MAX_BODY, maxMailBody: MAX_BODY, bodyTime: 400, maxConnections: 200 }),
     plane,
   );
   port = server.port;

@@ -4,9 +4,10 @@ import type { EngineControl, QueueEntry } from '../../../src/control/engine-cont
 import * as answers from '../../../src/control/http/answers.js';
 import { endpoints } from '../../../src/control/http/endpoints.js';
 import { type HttpOptions, HttpServer } from '../../../src/control/http/http-server.js';
-import type { Plane } from '../../../src/control/http/plane.js';
+import type { MailInjector } from '../../../src/injection/mail-item.js';
 import { FakeBrain } from '../../helpers/fake-control.js';
 import { exchange, type RawAnswer, request } from '../../helpers/http-client.js';
+import { httpOptions, planeOf } from '../../helpers/http-plane.js';
 import { uwsProblem } from '../../helpers/uws-here.js';
 
 const TOKEN = 'correct-horse-battery';
@@ -36,31 +37,26 @@ class Temporary extends Error {
 let calls: string[];
 let brain: FakeBrain;
 let control: EngineControl | undefined;
+let injector: MailInjector | undefined;
 let notReady = '';
 let failures: unknown[];
 let refusals: string[];
 let server: HttpServer | undefined;
 
-const plane: Plane = {
+const plane = planeOf({
   version: '9.9',
   control: () => control,
+  injector: () => injector,
   notReady: () => notReady,
   metrics: (open) => (control === undefined ? '' : open ? 'open\n# EOF\n' : 'plain\n'),
   subscribe: () => () => undefined,
   config: () => [{ name: 'SLUICE_HTTP_TOKEN', value: '***', source: '.env' }],
   failed: (path, error) => failures.push([path, error]),
   refused: (client, reason) => refusals.push(`${client} ${reason}`),
-};
+});
 
 async function open(options: Partial<HttpOptions> = {}): Promise<number> {
-  server = await HttpServer.open(
-    {
-      ...{ host: '127.0.0.1', port: 0, tls: null, token: '', maxBody: 2000, bodyTime: 5000, maxConnections: 50 },
-      ...{ maxListeners: 5, listenerTimeout: 60_000 },
-      ...options,
-    },
-    plane,
-  );
+  server = await HttpServer.open(httpOptions(options), plane);
   return server.port;
 }
 
@@ -70,6 +66,7 @@ beforeEach(() => {
   refusals = [];
   notReady = '';
   brain = new FakeBrain();
+  injector = { submit: async (_, items) => items.map(() => ({ id: 'F7', refused: [], repeated: false })) };
   control = Object.assign(brain, {
     status: () => STATUS,
     list: async (after: string, limit: number) => {
@@ -161,6 +158,7 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/suppressions', '/v1/suppressions', JSON.stringify({ address: 'x@y.example' })],
       ['DELETE', '/v1/suppressions', '/v1/suppressions?address=x%40y.example'],
       ['GET', '/v1/config', '/v1/config'],
+      ['POST', '/v1/messages', '/v1/messages', JSON.stringify({ from: 'a@x.example', to: ['b@y.example'] })],
     ];
     const answered = asks.map(([method, path]) => `${method} ${path}`);
     for (const [method, path, url, body] of asks) {
