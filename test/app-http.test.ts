@@ -98,6 +98,27 @@ describe.skipIf(uwsProblem !== '')(`https ${uwsProblem}`, () => {
     expect((await exchange(port, [request('GET', '/healthz')])).status).toBe(0);
   });
 
+  it('takes a head that comes in two pieces, wherever it breaks', async () => {
+    const port = await open({});
+    const head = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+    const inTwo = (at: number): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = tls.connect({ host: '127.0.0.1', port, ca: authority.own.cert, servername: 'localhost' });
+        let answer = '';
+        socket.on('data', (chunk: Buffer) => {
+          answer += chunk.toString();
+        });
+        socket.on('error', reject).on('close', () => resolve(answer.slice(0, 15)));
+        socket.once('secureConnect', () => {
+          socket.write(head.slice(0, at));
+          setTimeout(() => socket.write(head.slice(at)), 20);
+        });
+      });
+    const places = Array.from({ length: head.length - 1 }, (_, i) => i + 1);
+    const answers = await Promise.all(places.map(inTwo));
+    expect(answers.filter((answer) => answer !== 'HTTP/1.1 200 OK')).toEqual([]);
+  });
+
   it('gives no answer but 403 to clients without a certificate of the authorities, in TLS 1.2 and 1.3', async () => {
     const port = await open({ SLUICE_HTTP_CLIENT_CA: join(folder, 'clients.pem') });
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {

@@ -32,6 +32,8 @@ export interface TlsFrontOptions {
 }
 
 const PATIENCE = 10_000;
+/** Longer heads are refused behind, bytes. */
+const MAX_HEAD = 4096;
 
 export class TlsFront {
   private readonly options: TlsFrontOptions;
@@ -109,10 +111,28 @@ export class TlsFront {
     socket.once('data', () => socket.end(this.options.refusal));
   }
 
+  /**
+   * uWebSockets.js misreads a request whose head breaks off within some 25 bytes of the PROXY header ("505"): the first
+   * head is gathered, and goes out in one piece.
+   */
   private pass(socket: tls.TLSSocket, head: Buffer): void {
+    const patience = setTimeout(() => socket.destroy(), PATIENCE);
+    socket.on('close', () => clearTimeout(patience));
+    let first: Buffer = head;
+    const gather = (chunk: Buffer): void => {
+      first = Buffer.concat([first, chunk]);
+      if (first.length < MAX_HEAD && first.indexOf('\r\n\r\n', head.length) < 0) return;
+      clearTimeout(patience);
+      socket.removeListener('data', gather);
+      this.join(socket, first);
+    };
+    socket.on('data', gather);
+  }
+
+  private join(socket: tls.TLSSocket, first: Buffer): void {
     const inner = net.connect({ path: this.options.behind });
     inner.on('error', () => socket.destroy());
-    inner.write(head);
+    inner.write(first);
     socket.pipe(inner);
     inner.pipe(socket);
     socket.on('close', () => inner.destroy());

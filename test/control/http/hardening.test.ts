@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../../src/control/http/endpoint.js';
 import { endpoints } from '../../../src/control/http/endpoints.js';
 import { HttpServer } from '../../../src/control/http/http-server.js';
+import type { Refusal } from '../../../src/injection/mail-item.js';
 import { exchange, type RawAnswer, request } from '../../helpers/http-client.js';
 import { httpOptions, planeOf } from '../../helpers/http-plane.js';
 import { uwsProblem } from '../../helpers/uws-here.js';
@@ -19,6 +20,8 @@ const failures: unknown[] = [];
 const plane = planeOf({
   version: '9.9',
   control: () => undefined,
+  // None of what is sent here is mail.
+  injector: () => ({ submit: async (_, items) => items as readonly Refusal[] }),
   notReady: () => 'it is not running',
   metrics: () => '',
   config: () => [],
