@@ -29,6 +29,31 @@ export const QUEUE: CommandHelp = {
   exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
 };
 
+export const HISTORY: CommandHelp = {
+  name: 'history',
+  summary: 'what became of a message, or of mail to an address',
+  usage: [
+    'history ID [--json] [--socket PATH]',
+    'history [ADDRESS] [--from ADDRESS] [--tag WORD] [--tenant T] [--status S] [--since 2h] [--until 1h] [--limit N] [--json] [--socket PATH]',
+  ],
+  about: [
+    'What became of mail: a message with its timeline, or the messages to ADDRESS, those to which something happened last first. Without an address, sender or tag those of the last day.',
+  ],
+  terms: [
+    ['--from ADDRESS', 'of this sender'],
+    ['--tag WORD', 'with this tag'],
+    ['--tenant T', 'of this tenant'],
+    ['--status S', 'queued, delivered, deferred, bounced, expired, dropped, complained or returned'],
+    ['--since SPAN', 'accepted since then: 90s, 10m, 2h or 3d ago, or a date such as 2026-11-30T08:00'],
+    ['--until SPAN', 'accepted until then'],
+    ['--limit N', 'how many; 20 unless given, 0 is all'],
+    JSON_TERM,
+    SOCKET_TERM,
+  ],
+  examples: ['sluice history someone@example.net --since 2d', 'sluice history FQZ3K1B2C4'],
+  exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
+};
+
 export const WHY: CommandHelp = {
   name: 'why',
   summary: 'why a message waits, and when it is tried next',

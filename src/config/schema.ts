@@ -9,6 +9,7 @@ import { identitySettings, limitsSettings, relayingSettings, timesSettings } fro
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import { historySettings } from './history-settings.js';
 import { httpSettings } from './http-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
@@ -39,6 +40,7 @@ export const schema = {
   ...rewritingSettings,
   ...operationSettings,
   ...httpSettings,
+  ...historySettings,
 };
 
 /** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */

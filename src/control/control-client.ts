@@ -16,6 +16,7 @@ import type {
   SuppressionReport,
   WhyReport,
 } from './engine-control.js';
+import type { MessageHistory, MessagePageReport } from './message-reports.js';
 
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** How long the engine may take for an answer, ms: the whole queue may be on disk. */
@@ -32,6 +33,8 @@ interface Answers {
   release: number;
   delete: number;
   route: RouteReport;
+  messages: MessagePageReport;
+  message: MessageHistory | null;
   destinations: DestinationReport[];
   orders: OrderReport[];
   suspend: OrderReport;

@@ -3,6 +3,8 @@
  * Everything here is JSON-safe. Ids are shown ids.
  */
 
+import type { MessageHistory, MessagePageReport, MessageQuestion } from './message-reports.js';
+
 export interface QueueEntry {
   readonly id: string;
   readonly sender: string;
@@ -193,4 +195,8 @@ export interface EngineControl {
   suppressions(tenant: string, after: string, limit: number): Promise<SuppressionReport[]>;
   suppress(tenant: string, address: string, reason: string, forMs: number): Promise<number>;
   unsuppress(tenant: string, address: string): Promise<number>;
+  /** A page of messages past and present. Rejects with words on what cannot be. */
+  messages(question: MessageQuestion): Promise<MessagePageReport>;
+  /** What became of one message; of one that only the queue knows what that says. */
+  message(id: string): Promise<MessageHistory | undefined>;
 }

@@ -11,6 +11,7 @@ import type {
   SuppressionReport,
   WhyReport,
 } from '../../src/control/engine-control.js';
+import type { MessageHistory, MessagePageReport, MessageQuestion } from '../../src/control/message-reports.js';
 
 type Brain = Omit<EngineControl, 'status' | 'list' | 'show' | 'retry' | 'hold' | 'release' | 'remove'>;
 
@@ -20,6 +21,7 @@ export class FakeBrain implements Brain {
   places: DestinationReport[] = [];
   standing: OrderReport[] = [];
   suppressed: SuppressionReport[] = [];
+  past: MessageHistory[] = [];
   readonly asked: unknown[] = [];
 
   async why(id: string): Promise<WhyReport | undefined> {
@@ -81,6 +83,16 @@ export class FakeBrain implements Brain {
   async suppress(tenant: string, address: string, reason: string, forMs: number): Promise<number> {
     this.asked.push(['suppress', tenant, address, reason, forMs]);
     return 1;
+  }
+
+  async messages(question: MessageQuestion): Promise<MessagePageReport> {
+    this.asked.push(['messages', question]);
+    return { items: this.past.slice(0, question.limit), next: this.past.length > question.limit ? '2-1' : null };
+  }
+
+  async message(id: string): Promise<MessageHistory | undefined> {
+    this.asked.push(['message', id]);
+    return this.past.find((one) => one.id === id);
   }
 
   async unsuppress(tenant: string, address: string): Promise<number> {
