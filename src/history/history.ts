@@ -69,6 +69,7 @@ export class History {
   private recorded = 0;
   private lost = 0;
   private failing = false;
+  private forgetting: readonly ((event: KeptEvent) => KeptEvent | null)[] = [];
   private closed = false;
 
   private constructor(options: HistoryOptions, segments: Segments, journal: Journal, seq: number, events: KeptEvent[]) {
@@ -95,9 +96,11 @@ export class History {
   }
 
   /** Takes an event. */
-  record(event: MailEvent): void {
-    if (!isKept(event) || this.closed) return;
+  record(told: MailEvent): void {
+    if (!isKept(told) || this.closed) return;
     this.recorded++;
+    const event = this.forgetting.length === 0 ? told : this.remembered(told);
+    if (event === null) return;
     this.gathering.push(event);
     this.weight += weightOf(event);
     if (this.gathering.length >= BLOCK_EVENTS || this.weight >= BLOCK_WEIGHT) this.closeBlock();
@@ -132,6 +135,29 @@ export class History {
     return done;
   }
 
+  /** Passes everything that is told from now on through `change`, until what is given back is called. */
+  forget(change: (event: KeptEvent) => KeptEvent | null): () => void {
+    this.forgetting = [...this.forgetting, change];
+    return () => {
+      this.forgetting = this.forgetting.filter((one) => one !== change);
+    };
+  }
+
+  /** Brings everything told until now into full segments, and out of the journal. */
+  endAll(): Promise<void> {
+    this.closeBlock();
+    return this.alone(async () => {
+      await this.segments.seal();
+      await this.journal.clear();
+    });
+  }
+
+  /** The same where what was told first is older than `time` (wall clock, ms). */
+  async endOlderThan(time: number): Promise<void> {
+    const first = this.segments.growing?.entries[0]?.first ?? this.gathering[0]?.at;
+    if (first !== undefined && first < time) await this.endAll();
+  }
+
   /** Makes a block of what has gathered, so that all events told until now are in segments once `alone` gets its turn. */
   closeBlock(): void {
     const { seq, gathering: events } = this;
@@ -162,9 +188,10 @@ export class History {
     }).catch((error: unknown) => this.fail(error, 0));
   }
 
-  /** In the chain. */
-  clearJournal(): Promise<void> {
-    return this.journal.clear();
+  private remembered(told: KeptEvent): KeptEvent | null {
+    let event: KeptEvent | null = told;
+    for (const change of this.forgetting) event = event && change(event);
+    return event;
   }
 
   private async write(block: RecentBlock, packed: Packed): Promise<void> {
@@ -174,6 +201,7 @@ export class History {
     } catch (error) {
       this.fail(error, block.events.length);
     }
+    await this.segments.shrink(this.options.size).catch((error: unknown) => this.fail(error, 0));
     this.writing = this.writing.filter((one) => one !== block);
   }
 

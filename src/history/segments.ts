@@ -94,6 +94,11 @@ export class Segments {
     await growing.file.close();
   }
 
+  /** Takes the oldest away until all are within `size` bytes. */
+  async shrink(size: number): Promise<void> {
+    while (this.bytes > size && this.full.length > 0) await this.drop(this.full[0]!);
+  }
+
   /** Takes a full segment and its file away. */
   async drop(segment: FullSegment): Promise<void> {
     await this.files.remove(segment.path);
