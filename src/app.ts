@@ -8,7 +8,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
-import { engineControl } from './app-control.js';
+import { askedByHistory, engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
@@ -324,6 +324,7 @@ export class App {
     ids.startAfter(report.greatestId);
     this.log.info({ messages: report.messages, quarantined: report.quarantined }, 'spool recovered');
     await this.listen();
+    void this.history.resume(askedByHistory(this.commands, plan.outcomes));
   }
 
   private async listen(): Promise<void> {

@@ -54,6 +54,24 @@ export const HISTORY: CommandHelp = {
   exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
 };
 
+export const ERASE: CommandHelp = {
+  name: 'erase',
+  summary: 'take an address out of queue and history',
+  usage: ['erase ADDRESS [--tenant T] [--suppression] [--yes] [--json] [--socket PATH]'],
+  about: [
+    'Queued mail to the address is dropped for that recipient, mail from it altogether, nobody is told, and the history is written anew without it. It cannot be undone. Where the engine is stopped meanwhile it goes on with its next start.',
+  ],
+  terms: [
+    ['--tenant T', 'only in what is of this tenant'],
+    ['--suppression', 'its entries of the suppression list too'],
+    ['--yes', 'do not ask'],
+    JSON_TERM,
+    SOCKET_TERM,
+  ],
+  examples: ['sluice erase someone@example.net --yes'],
+  exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
+};
+
 export const WHY: CommandHelp = {
   name: 'why',
   summary: 'why a message waits, and when it is tried next',

@@ -1,10 +1,10 @@
 /** The history of a whole engine: over HTTP and the command line, over a restart and over kill -9. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { MessageHistory, MessagePageReport } from '../src/control/message-reports.js';
+import type { ErasureReport, MessageHistory, MessagePageReport } from '../src/control/message-reports.js';
 import { generateDkimKey } from '../src/message/dkim/dkim-generate.js';
 import { type EngineProcess, startEngine } from './helpers/engine.js';
 import { exchange, request } from './helpers/http-client.js';
@@ -184,6 +184,55 @@ describe('the history of an engine', { timeout: 60_000 }, () => {
     await engine.stop();
     await start();
     expect(await history(id)).toMatchObject({ queued: true, recipients: [{ status: 'deferred' }] });
+  });
+
+  it('forgets an address: in the queue, the history, the suppression list', async () => {
+    await start();
+    const shared = await send('x@a.example', ['later-ann@b.example', 'later-bob@b.example']);
+    const only = await send('x@a.example', ['later-ann@b.example']);
+    const from = await send('later-ann@b.example', ['later-bob@b.example']);
+    for (const id of [shared, only, from])
+      await until(
+        () => history(id),
+        ({ recipients }) => recipients.every(({ status }) => status === 'deferred'),
+      );
+    expect((await engine.command(['suppression', 'add', 'later-ann@b.example'])).code).toBe(0);
+    expect((await engine.command(['erase', 'later-ann@b.example'])).code).toBe(64);
+    const [report] = await command<ErasureReport>('erase', 'Later-Ann@B.example', '--suppression', '--yes');
+    expect(report).toMatchObject({ state: 'done', messages: 3, suppressions: 1, problem: '' });
+    expect(report!.events).toBeGreaterThanOrEqual(5);
+    const listed = (await command<{ id: string }>('queue', 'list')).map(({ id }) => id);
+    expect(listed).toEqual([shared]);
+    expect((await history(shared)).recipients.map(({ address }) => address)).toEqual(['later-bob@b.example']);
+    expect(await command('history', 'later-ann@b.example')).toEqual([]);
+    expect((await engine.command(['history', only])).code).toBe(66);
+    expect((await engine.command(['history', from])).code).toBe(66);
+    // What was queued is tried again, and the answer to it is not kept.
+    expect((await engine.command(['queue', 'retry', 'all'])).code).toBe(0);
+    await until(
+      () => history(shared),
+      ({ timeline }) => timeline.length >= 3,
+    );
+    await engine.stop();
+    await start();
+    expect(await command('history', 'later-ann@b.example')).toEqual([]);
+    expect((await engine.command(['erase', 'later-ann@b.example', '--yes'])).out).toContain('0 events of the history');
+  });
+
+  it('goes on with an erasure that was cut short', async () => {
+    await start();
+    const id = await send('x@a.example', ['ann@b.example']);
+    await until(
+      () => history(id),
+      ({ recipients }) => recipients[0]!.status === 'delivered',
+    );
+    await engine.stop();
+    const order = { address: 'ann@b.example', tenant: '', suppression: false };
+    writeFileSync(join(folder, 'spool/history/erasing'), JSON.stringify([order]));
+    await start();
+    await engine.waitForLog('an address was erased');
+    expect(await command('history', 'ann@b.example')).toEqual([]);
+    expect(readFileSync(join(folder, 'spool/history/erasing'), 'utf8')).toBe('[]');
   });
 
   it('that cannot be kept stops no mail', async () => {

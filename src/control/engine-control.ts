@@ -3,7 +3,13 @@
  * Everything here is JSON-safe. Ids are shown ids.
  */
 
-import type { MessageHistory, MessagePageReport, MessageQuestion } from './message-reports.js';
+import type {
+  ErasureOrder,
+  ErasureReport,
+  MessageHistory,
+  MessagePageReport,
+  MessageQuestion,
+} from './message-reports.js';
 
 export interface QueueEntry {
   readonly id: string;
@@ -199,4 +205,8 @@ export interface EngineControl {
   messages(question: MessageQuestion): Promise<MessagePageReport>;
   /** What became of one message; of one that only the queue knows what that says. */
   message(id: string): Promise<MessageHistory | undefined>;
+  /** Begins to take an address out of queue, history and, where asked for, suppression list and logs. Rejects with words on what cannot be. */
+  erase(order: ErasureOrder): Promise<ErasureReport>;
+  /** Those begun since the start, the last first. */
+  erasures(): ErasureReport[];
 }

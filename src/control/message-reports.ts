@@ -89,6 +89,33 @@ export interface TimelineEntry {
   } | null;
 }
 
+/** What of an address is to go. */
+export interface ErasureOrder {
+  readonly address: string;
+  /** Only what is of this tenant, '' : of all. */
+  readonly tenant: string;
+  /** Its entries of the suppression list too. */
+  readonly suppression: boolean;
+}
+
+/** How far an erasure is. It goes on over a restart, under another id. */
+export interface ErasureReport extends ErasureOrder {
+  readonly id: string;
+  readonly state: 'running' | 'done' | 'failed';
+  /** Why it failed; it may be ordered again at any time. */
+  readonly problem: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Parts of the history that are done, and all. */
+  readonly partsDone: number;
+  readonly parts: number;
+  /** Queued messages that it was taken out of, events of the history that went or were changed, entries, log lines. */
+  readonly messages: number;
+  readonly events: number;
+  readonly suppressions: number;
+  readonly logLines: number;
+}
+
 export interface MessageHistory extends MessageSummary {
   /** It is in the queue now. */
   readonly queued: boolean;

@@ -84,6 +84,12 @@ export const messageQuestion = {
   after: text('"next" of the page before', MAX_ID).default(''),
 };
 
+export const erasureOrder = {
+  address: text('an address').regex(/^[^\s@<>]+(?:@[^\s@<>]+)+$/, 'allowed: a whole address such as ann@example.org'),
+  tenant,
+  suppression: z.boolean({ error: 'allowed: true or false' }).default(false),
+};
+
 /** The history is looked through for something, or for a time. */
 export function narrowed<T extends z.ZodType<MessageQuestion>>(question: T) {
   return question.refine(

@@ -63,14 +63,12 @@ describe('erasing an address', () => {
             await erase(own.files, own.history, { address: gone, tenant: '' }, () => undefined);
           const left = Buffer.from(own.everything(), 'latin1').toString('utf8').toLowerCase();
           expect(left.replaceAll('joann@b.example', '')).not.toMatch(/ann@b\.example|änn@b/);
-          const others = events.filter((one) => ![one.sender, one.recipient].some((who) => /^ann@b|^änn/i.test(who)));
           expect(await own.ids({})).toHaveLength(new Set(events.filter(remains).map(({ n }) => n)).size);
-          expect((await own.ids({})).length).toBeGreaterThanOrEqual(new Set(others.map(({ n }) => n)).size);
         } finally {
           await own.close();
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 
@@ -154,7 +152,8 @@ describe('retention', () => {
   it('takes out what is past the time of its tenant, and whole segments past all', async () => {
     const history = await world.open();
     world.age = 365 * DAY;
-    ['short', '', 'long'].forEach((tenant, n) => history.record(accepted(idAt(NOON, n), NOON, { tenant })));
+    for (const [n, tenant] of ['short', '', 'long'].entries())
+      history.record(accepted(idAt(NOON, n), NOON, { tenant }));
     await history.endAll();
     const retention = new Retention(world.files, history);
     const left = async (days: number): Promise<number> => {

@@ -3,8 +3,13 @@
  */
 import { z } from 'zod';
 import { MAX_MESSAGES } from '../control-protocol.js';
-import { type MessageHistory, type MessagePageReport, RECIPIENT_STATUSES } from '../message-reports.js';
-import { messageQuestion, narrowed } from '../request-fields.js';
+import {
+  type ErasureReport,
+  type MessageHistory,
+  type MessagePageReport,
+  RECIPIENT_STATUSES,
+} from '../message-reports.js';
+import { erasureOrder, messageQuestion, narrowed } from '../request-fields.js';
 import { type Endpoint, endpoint } from './endpoint.js';
 import { Problem } from './problem.js';
 
@@ -76,6 +81,23 @@ const history = z.object({
   ),
 }) satisfies z.ZodType<MessageHistory>;
 
+const erasure = z.object({
+  id: words,
+  address: words,
+  tenant: words,
+  suppression: z.boolean(),
+  state: z.enum(['running', 'done', 'failed']),
+  problem: words,
+  startedAt: time,
+  endedAt: time,
+  partsDone: count,
+  parts: count,
+  messages: count,
+  events: count,
+  suppressions: count,
+  logLines: count,
+}) satisfies z.ZodType<ErasureReport>;
+
 /** Text of a query as a number. */
 const moment = z
   .string()
@@ -110,6 +132,36 @@ export const messageEndpoints: readonly Endpoint[] = [
       const found = await control().message(id);
       if (found === undefined)
         throw new Problem(404, 'no-such-message', `neither the history nor the queue has a message ${id}`);
+      return found;
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/v1/erasures',
+    summary:
+      'Begins to take everything about an address out of queue, history and logs; its report tells how far it is.',
+    body: z.strictObject(erasureOrder),
+    answer: erasure,
+    status: 202,
+    run: ({ control, body }) => control().erase(body),
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/v1/erasures',
+    summary: 'Erasures since the start, the last first.',
+    answer: z.object({ items: z.array(erasure), next: z.null() }),
+    run: ({ control }) => ({ items: control().erasures(), next: null }),
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/v1/erasures/{id}',
+    summary: 'How far an erasure is.',
+    answer: erasure,
+    run: ({ params, control }) => {
+      const found = control()
+        .erasures()
+        .find(({ id }) => id === params['id']);
+      if (found === undefined) throw new Problem(404, 'no-such-erasure', 'no such erasure was begun since the start');
       return found;
     },
   }),

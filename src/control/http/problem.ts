@@ -22,6 +22,7 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   101: 'Switching Protocols',
   200: 'OK',
   201: 'Created',
+  202: 'Accepted',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
