@@ -1,6 +1,7 @@
 /**
  * What operators may look at and ask for: the read and command interface of the control plane, tied to the parts.
  */
+import type { EngineParts, MailHistory } from './app-history.js';
 import type { Outcomes } from './app-outcomes.js';
 import type { Routing } from './app-routing.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
@@ -19,6 +20,7 @@ export interface ControlParts {
   readonly route: Pick<Routing, 'targetProblem' | 'destinationOf'>;
   readonly destinationOf: Routing['destinationOf'];
   readonly explaining: Pick<EngineControl, 'why' | 'route' | 'destinations'>;
+  readonly history: Pick<MailHistory, 'control'>;
   status(): EngineStatus;
   /** Mail that waits goes where it belongs now. */
   resplit(): void;
@@ -46,6 +48,7 @@ export function engineControl(parts: ControlParts): EngineControl {
   return {
     ...outcomes.control,
     ...parts.explaining,
+    ...parts.history.control(askedByHistory(commands, outcomes)),
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),
@@ -83,6 +86,15 @@ export function engineControl(parts: ControlParts): EngineControl {
       log.warn({ ...named(selector), reason, messages: count }, 'mail is bounced by the operator');
       return count;
     },
+  };
+}
+
+/** What the history asks of the engine. */
+export function askedByHistory(commands: QueueCommands, outcomes: Pick<Outcomes, 'control'>): EngineParts {
+  return {
+    show: (id) => commands.show(id),
+    removeQueued: (concerned) => commands.apply(concerned, 'delete'),
+    unsuppress: outcomes.control.unsuppress,
   };
 }
 

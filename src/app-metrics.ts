@@ -5,6 +5,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { EngineStatus } from './control/engine-control.js';
+import type { HistoryCounts } from './history/history.js';
 import type { DestinationQueue } from './queue/destination-queue.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
 import type { Metric, Sample } from './telemetry/exposition.js';
@@ -26,10 +27,12 @@ export interface MetricSources {
   readonly events: EngineEvents;
   readonly lanes: Readonly<Record<string, number>>;
   readonly queues: Iterable<Pick<DestinationQueue, 'key' | 'length'>>;
+  /** null: there is none. */
+  readonly history: HistoryCounts | null;
   readonly spool: { readonly fileBytes: number; readonly availableBytes: number };
 }
 
-export function engineMetrics({ status, kpis, events, lanes, queues, spool }: MetricSources): Metric[] {
+export function engineMetrics({ status, kpis, events, history, lanes, queues, spool }: MetricSources): Metric[] {
   const { tls, returned } = status;
   return [
     counter('sluice_accepted_total', 'Messages accepted.', status.accepted),
@@ -73,8 +76,18 @@ export function engineMetrics({ status, kpis, events, lanes, queues, spool }: Me
     ),
     counter('sluice_returned_total', 'Mail to bounce addresses.', by('kind', returned)),
     gauge('sluice_suppressed_addresses', 'Addresses on the suppression list.', status.suppressed),
+    ...ofHistory(history),
     ...promises(kpis),
     ...ofProcess(status.startedAt),
+  ];
+}
+
+function ofHistory(history: HistoryCounts | null): Metric[] {
+  if (history === null) return [];
+  return [
+    counter('sluice_history_events_total', 'Events told to the history of messages.', history.recorded),
+    counter('sluice_history_lost_total', 'Of these not kept: the disk failed or was too slow.', history.lost),
+    gauge('sluice_history_bytes', 'Size of the history.', history.bytes),
   ];
 }
 

@@ -8,10 +8,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
-import { engineControl } from './app-control.js';
+import { askedByHistory, engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
+import type { MailHistory } from './app-history.js';
 import { type Injection, openInjection } from './app-injection.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
@@ -56,6 +57,15 @@ import type { MailEvents } from './telemetry/mail-event.js';
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
 
+/** What lives with the process. */
+export interface AppParts {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly inherited: InheritedSockets;
+  readonly mail: MailEvents;
+  readonly history: MailHistory;
+}
+
 export class App {
   /** Resolves when the spool can no longer be written. */
   readonly failure: Promise<SluiceError>;
@@ -66,6 +76,7 @@ export class App {
   private readonly wheel = new DeadlineWheel(() => systemClock.now());
   private readonly segments: SegmentPool;
   private readonly inherited: InheritedSockets;
+  private readonly history: MailHistory;
   private readonly count: ConnectionCount;
   private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
@@ -84,8 +95,9 @@ export class App {
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
 
-  private constructor(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents) {
+  private constructor({ settings, log, inherited, mail, history }: AppParts) {
     this.settings = settings;
+    this.history = history;
     this.inherited = inherited;
     this.log = log;
     this.events = new EngineEvents(log, systemClock, mail);
@@ -101,8 +113,8 @@ export class App {
    * Builds everything and begins to listen; resolves when every listener is bound.
    * @throws SluiceError naming what stands in the way of a start and how to mend it.
    */
-  static async start(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents): Promise<App> {
-    const app = new App(settings, log, inherited, mail);
+  static async start(parts: AppParts): Promise<App> {
+    const app = new App(parts);
     try {
       await app.open();
     } catch (error) {
@@ -125,6 +137,7 @@ export class App {
     if (!plan.reload()) return false;
     this.edge.configure(plan.tables, plan.route);
     this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
+    this.history.configure(plan.tables.tenant);
     this.scheduler.setLanes({ weights: plan.tables.lanes });
     this.delivery.configure(plan.tables.lanes.reserve);
     this.resplit();
@@ -199,10 +212,13 @@ export class App {
 
   /** Metrics as text. */
   metrics(openMetrics: boolean): string {
-    const { events, scheduler, spool } = this;
+    const { events, scheduler, spool, history } = this;
     const kpis = this.plan!.outcomes.kpis();
     const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
-    return expose(engineMetrics({ status: this.status(), kpis, events, ...figures }), openMetrics);
+    return expose(
+      engineMetrics({ status: this.status(), kpis, events, history: history.counts(), ...figures }),
+      openMetrics,
+    );
   }
 
   /** Takes mail in that applications hand over. */
@@ -212,11 +228,11 @@ export class App {
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, spool, delivery, scheduler } = this;
+    const { log, commands, spool, delivery, scheduler, history } = this;
     const plan = this.plan!;
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
-      ...{ log, commands, orders, outcomes, route, destinationOf },
+      ...{ log, commands, orders, outcomes, route, destinationOf, history },
       status: () => this.status(),
       resplit: () => this.resplit(),
       explaining: explaining({
@@ -260,6 +276,7 @@ export class App {
       changed: () => this.renewSessions(),
     });
     this.plan = plan;
+    this.history.configure(tables.tenant);
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
       spool,
@@ -320,6 +337,7 @@ export class App {
     ids.startAfter(report.greatestId);
     this.log.info({ messages: report.messages, quarantined: report.quarantined }, 'spool recovered');
     await this.listen();
+    void this.history.resume(askedByHistory(this.commands, plan.outcomes));
   }
 
   private async listen(): Promise<void> {

@@ -7,7 +7,7 @@
 import type { CommandHelp } from './cli-help.js';
 import { CHECK, START, STATUS, VERSION } from './cli-help-engine.js';
 import { BOUNCE, ORDERS, REROUTE, RESUME, SUPPRESSION, SUSPEND } from './cli-help-orders.js';
-import { DESTINATIONS, QUEUE, ROUTE, WHY } from './cli-help-queue.js';
+import { DESTINATIONS, ERASE, HISTORY, QUEUE, ROUTE, WHY } from './cli-help-queue.js';
 import { DKIM, IMPORT_POSTFIX, USER } from './cli-help-setup.js';
 
 export interface Command {
@@ -23,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   { help: CHECK, run: async (args) => (await import('./cli-check.js')).check(args) },
   { help: STATUS, run: async (args) => (await import('./cli-status.js')).status(args) },
   { help: QUEUE, run: async (args) => (await import('./cli-queue.js')).queue(args) },
+  { help: HISTORY, run: async (args) => (await import('./cli-history.js')).history(args) },
+  { help: ERASE, run: async (args) => (await import('./cli-erase.js')).eraseCommand(args) },
   { help: WHY, run: async (args) => (await import('./cli-explain.js')).why(args) },
   { help: ROUTE, run: async (args) => (await import('./cli-explain.js')).route(args) },
   { help: DESTINATIONS, run: async (args) => (await import('./cli-explain.js')).destinations(args) },

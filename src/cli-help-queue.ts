@@ -29,6 +29,49 @@ export const QUEUE: CommandHelp = {
   exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
 };
 
+export const HISTORY: CommandHelp = {
+  name: 'history',
+  summary: 'what became of a message, or of mail to an address',
+  usage: [
+    'history ID [--json] [--socket PATH]',
+    'history [ADDRESS] [--from ADDRESS] [--tag WORD] [--tenant T] [--status S] [--since 2h] [--until 1h] [--limit N] [--json] [--socket PATH]',
+  ],
+  about: [
+    'What became of mail: a message with its timeline, or the messages to ADDRESS, those to which something happened last first. Without an address, sender or tag those of the last day.',
+  ],
+  terms: [
+    ['--from ADDRESS', 'of this sender'],
+    ['--tag WORD', 'with this tag'],
+    ['--tenant T', 'of this tenant'],
+    ['--status S', 'queued, delivered, deferred, bounced, expired, dropped, complained or returned'],
+    ['--since SPAN', 'accepted since then: 90s, 10m, 2h or 3d ago, or a date such as 2026-11-30T08:00'],
+    ['--until SPAN', 'accepted until then'],
+    ['--limit N', 'how many; 20 unless given, 0 is all'],
+    JSON_TERM,
+    SOCKET_TERM,
+  ],
+  examples: ['sluice history someone@example.net --since 2d', 'sluice history FQZ3K1B2C4'],
+  exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
+};
+
+export const ERASE: CommandHelp = {
+  name: 'erase',
+  summary: 'take an address out of queue and history',
+  usage: ['erase ADDRESS [--tenant T] [--suppression] [--yes] [--json] [--socket PATH]'],
+  about: [
+    'Queued mail to the address is dropped for that recipient, mail from it altogether, nobody is told, and the history is written anew without it. It cannot be undone. Where the engine is stopped meanwhile it goes on with its next start.',
+  ],
+  terms: [
+    ['--tenant T', 'only in what is of this tenant'],
+    ['--suppression', 'its entries of the suppression list too'],
+    ['--yes', 'do not ask'],
+    JSON_TERM,
+    SOCKET_TERM,
+  ],
+  examples: ['sluice erase someone@example.net --yes'],
+  exits: [EX_NOINPUT, EX_UNAVAILABLE, EX_CONFIG],
+};
+
 export const WHY: CommandHelp = {
   name: 'why',
   summary: 'why a message waits, and when it is tried next',

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import { App } from './app.js';
+import { MailHistory } from './app-history.js';
 import { type Http, openHttp } from './app-http.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
@@ -77,11 +78,12 @@ class Engine {
     const { sources, mail } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
     this.http = await openHttp({ settings, sources, log, mail, engine: () => this.app });
+    const history = await MailHistory.open(settings, mail, log);
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;
       try {
-        app = await App.start(settings, log, this.inherited, this.mail);
+        app = await App.start({ settings, log, inherited: this.inherited, mail, history });
       } catch (error) {
         if (first || !isTemporary(error)) return this.explain(error);
         log.error({ reason: messageOf(error), retryInMs: wait }, 'the engine cannot start again yet');
@@ -105,6 +107,7 @@ class Engine {
     }
     await control?.close();
     this.http?.close();
+    await history.close();
     log.info({}, 'stopped');
     return 0;
   }

@@ -243,6 +243,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     mxCa: absolute(loaded.settings.mxCa),
     httpTlsCert: absolute(loaded.settings.httpTlsCert),
     httpTlsKey: absolute(loaded.settings.httpTlsKey),
+    historyDir: loaded.settings.historyDir === '' ? join(spoolDir, 'history') : absolute(loaded.settings.historyDir),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return {

@@ -9,6 +9,7 @@ import { identitySettings, limitsSettings, relayingSettings, timesSettings } fro
 import { deliverySettings, retrySettings } from './delivery-settings.js';
 import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
+import { historySettings } from './history-settings.js';
 import { httpSettings } from './http-settings.js';
 import { injectionSettings } from './injection-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
@@ -41,6 +42,7 @@ export const schema = {
   ...operationSettings,
   ...httpSettings,
   ...injectionSettings,
+  ...historySettings,
 };
 
 /** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */

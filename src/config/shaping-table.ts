@@ -22,8 +22,8 @@ import { SPANS } from '../core/span.js';
 import type { Action, Rate, ReplyRule, ShapingRule } from '../delivery/shaping/rule.js';
 import { canonicalDomain } from './address-type.js';
 import { replyPattern } from './reply-pattern.js';
-import { tableOf } from './table-types.js';
-import { duration, isValue, size, type ValueType } from './value-type.js';
+import { tableOf, withUnit } from './table-types.js';
+import { duration, size } from './value-type.js';
 
 const MAX_TABLES = 10_000;
 const MAX_REPLIES = 100;
@@ -43,17 +43,6 @@ function whole(least: number, most: number, zero: boolean) {
     .int({ error })
     .min(zero ? 0 : least, error)
     .max(most, error);
-}
-
-/** A value as the environment has them: text with a unit, or a plain number. */
-function withUnit(type: ValueType<number>) {
-  const error = `allowed: ${type.allowed}`;
-  return z.union([z.string(), z.number()], { error }).transform((given, context): number => {
-    const parsed = type.parse(String(given));
-    if (isValue(parsed)) return parsed.value;
-    context.addIssue({ code: 'custom', message: error });
-    return z.NEVER;
-  });
 }
 
 const pattern = z.string({ error: 'allowed: a regular expression' }).transform((text, context): RegExp => {

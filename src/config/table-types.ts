@@ -3,6 +3,7 @@
  * value or a list of them.
  */
 import { z } from 'zod';
+import { isValue, type ValueType } from './value-type.js';
 
 /** One table of `[[name]]`: its keys and no others. */
 export function tableOf<S extends z.ZodRawShape>(name: string, shape: S) {
@@ -34,4 +35,15 @@ export function once(table: string) {
 /** A list that may be given as one value alone; not given, undefined. */
 export function oneOrList<T extends z.ZodType>(list: T) {
   return z.preprocess((given) => (typeof given === 'string' ? [given] : given), list.optional());
+}
+
+/** A value as the environment has them: text with a unit, or a plain number. */
+export function withUnit(type: ValueType<number>) {
+  const error = `allowed: ${type.allowed}`;
+  return z.union([z.string(), z.number()], { error }).transform((given, context): number => {
+    const parsed = type.parse(String(given));
+    if (isValue(parsed)) return parsed.value;
+    context.addIssue({ code: 'custom', message: error });
+    return z.NEVER;
+  });
 }

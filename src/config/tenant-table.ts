@@ -12,6 +12,7 @@
  *   messages_per_hour = 10000
  *   suppression = "drop"
  *   verp = "bounces-*@acme.example"
+ *   history = "30d"
  */
 import { z } from 'zod';
 import { addressPattern, count, item, listOf, word } from '../accounts/account-settings.js';
@@ -19,7 +20,8 @@ import { canonicalName, nameProblem } from '../accounts/canonical-text.js';
 import { SPANS } from '../core/span.js';
 import type { TenantLimit, TenantSettings } from '../message/tenant.js';
 import { canonicalDomain, network } from './address-type.js';
-import { once, tableOf } from './table-types.js';
+import { historyAge } from './history-settings.js';
+import { once, tableOf, withUnit } from './table-types.js';
 
 const COUNTED = ['messages', 'recipients'] as const;
 const MAX_TENANTS = 10_000;
@@ -81,6 +83,7 @@ const shape = {
   verp: item('a domain, or an address with one * such as "bounces-*@example.org"', returnPath).optional(),
   lane: z.enum(['immediate', 'bulk'], { error: 'allowed: "immediate" or "bulk"' }).optional(),
   tags: listOf(word, '["newsletter"]').optional(),
+  history: withUnit(historyAge()).optional(),
 };
 
 const tenant = tableOf('tenant', shape).transform((fields): TenantSettings => {
@@ -104,6 +107,7 @@ const tenant = tableOf('tenant', shape).transform((fields): TenantSettings => {
     verp: fields.verp ?? '',
     lane: fields.lane ?? null,
     tags: fields.tags ?? [],
+    history: fields.history ?? 0,
   };
 });
 

@@ -16,6 +16,7 @@ import type {
   SuppressionReport,
   WhyReport,
 } from './engine-control.js';
+import type { ErasureReport, MessageHistory, MessagePageReport } from './message-reports.js';
 
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** How long the engine may take for an answer, ms: the whole queue may be on disk. */
@@ -32,6 +33,10 @@ interface Answers {
   release: number;
   delete: number;
   route: RouteReport;
+  messages: MessagePageReport;
+  message: MessageHistory | null;
+  erase: ErasureReport;
+  erasures: ErasureReport[];
   destinations: DestinationReport[];
   orders: OrderReport[];
   suspend: OrderReport;

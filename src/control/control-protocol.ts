@@ -2,22 +2,27 @@
  * The language of the control socket: one JSON object a line each way, answers in the order of the requests.
  */
 import type { MailSelector, RouteQuestion } from './engine-control.js';
+import type { ErasureOrder, MessageQuestion } from './message-reports.js';
 
 /** Bytes of one request line at most. */
 export const MAX_REQUEST = 16 * 1024;
 /** Entries of one page at most; further ones by `after`. */
 export const MAX_PAGE = 1000;
+/** Messages of one page of the history at most. */
+export const MAX_MESSAGES = 200;
 
-export const ID_COMMANDS = ['show', 'why', 'retry', 'hold', 'release', 'delete'] as const;
+export const ID_COMMANDS = ['show', 'why', 'retry', 'hold', 'release', 'delete', 'message'] as const;
 
 /** Commands on one message; `retry` also takes `all`. */
 export type IdCommand = (typeof ID_COMMANDS)[number];
 
 export type ControlRequest =
-  | { readonly command: 'status' | 'orders' }
+  | { readonly command: 'status' | 'orders' | 'erasures' }
   | { readonly command: 'list' | 'destinations'; readonly after: string; readonly limit: number }
   | { readonly command: IdCommand; readonly id: string }
   | ({ readonly command: 'route' } & RouteQuestion)
+  | ({ readonly command: 'messages' } & MessageQuestion)
+  | ({ readonly command: 'erase' } & ErasureOrder)
   | {
       readonly command: 'suspend' | 'bounce';
       readonly selector: MailSelector;

@@ -32,6 +32,14 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return control.remove(request.id);
     case 'route':
       return control.route(request);
+    case 'erase':
+      return control.erase(request);
+    case 'erasures':
+      return control.erasures();
+    case 'messages':
+      return control.messages(request);
+    case 'message':
+      return (await control.message(request.id)) ?? null;
     case 'destinations':
       return control.destinations(request.after, request.limit);
     case 'orders':

@@ -3,6 +3,14 @@
  * Everything here is JSON-safe. Ids are shown ids.
  */
 
+import type {
+  ErasureOrder,
+  ErasureReport,
+  MessageHistory,
+  MessagePageReport,
+  MessageQuestion,
+} from './message-reports.js';
+
 export interface QueueEntry {
   readonly id: string;
   readonly sender: string;
@@ -193,4 +201,12 @@ export interface EngineControl {
   suppressions(tenant: string, after: string, limit: number): Promise<SuppressionReport[]>;
   suppress(tenant: string, address: string, reason: string, forMs: number): Promise<number>;
   unsuppress(tenant: string, address: string): Promise<number>;
+  /** A page of messages past and present. Rejects with words on what cannot be. */
+  messages(question: MessageQuestion): Promise<MessagePageReport>;
+  /** What became of one message; of one that only the queue knows what that says. */
+  message(id: string): Promise<MessageHistory | undefined>;
+  /** Begins to take an address out of queue, history and, where asked for, suppression list and logs. Rejects with words on what cannot be. */
+  erase(order: ErasureOrder): Promise<ErasureReport>;
+  /** Those begun since the start, the last first. */
+  erasures(): ErasureReport[];
 }

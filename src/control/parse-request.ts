@@ -8,8 +8,11 @@ import { z } from 'zod';
 import { type ControlRequest, ID_COMMANDS } from './control-protocol.js';
 import {
   after,
+  erasureOrder,
   limit,
   MAX_ID,
+  messageQuestion,
+  narrowed,
   needed,
   ofTenant,
   rerouting,
@@ -22,11 +25,13 @@ import {
 } from './request-fields.js';
 
 const requests = [
-  z.object({ command: z.enum(['status', 'orders']) }),
+  z.object({ command: z.enum(['status', 'orders', 'erasures']) }),
   z.object({ command: z.literal('list'), after: text('the last id seen, or ""', MAX_ID).default(''), limit }),
   z.object({ command: z.literal('destinations'), after, limit }),
   z.object({ command: z.enum(ID_COMMANDS), id: needed('an id', MAX_ID) }),
   z.object({ command: z.literal('route'), ...routeQuestion }),
+  z.object({ command: z.literal('erase'), ...erasureOrder }),
+  narrowed(z.object({ command: z.literal('messages'), ...messageQuestion })),
   z.object({ command: z.enum(['suspend', 'bounce']), ...suspension }),
   z.object({ command: z.literal('reroute'), ...rerouting }),
   z.object({ command: z.literal('resume'), ...resumption }),

@@ -4,7 +4,8 @@
  * Ids are shown ids and are checked by the engine.
  */
 import { z } from 'zod';
-import { MAX_PAGE } from './control-protocol.js';
+import { MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
+import { type MessageQuestion, RECIPIENT_STATUSES } from './message-reports.js';
 
 export const MAX_ID = 64;
 const MAX_TEXT = 1000;
@@ -66,3 +67,33 @@ export const resumption = {
 export const suppression = { tenant, address: needed('an address'), reason, forMs };
 export const unsuppression = { tenant, address: needed('an address') };
 export const ofTenant = { tenant };
+const moment = z
+  .number({ error: 'allowed: milliseconds since 1970' })
+  .min(0, 'allowed: milliseconds since 1970')
+  .default(0);
+const wholeMessages = `allowed: a whole number from 1 to ${MAX_MESSAGES}`;
+export const messageQuestion = {
+  recipient: text('an address').default(''),
+  sender: text('an address').default(''),
+  tag: text('a tag').default(''),
+  tenant,
+  since: moment,
+  until: moment,
+  status: z.enum(['', ...RECIPIENT_STATUSES], { error: `allowed: ${RECIPIENT_STATUSES.join(', ')}` }).default(''),
+  limit: z.int({ error: wholeMessages }).min(1, wholeMessages).max(MAX_MESSAGES, wholeMessages).default(50),
+  after: text('"next" of the page before', MAX_ID).default(''),
+};
+
+export const erasureOrder = {
+  address: text('an address').regex(/^[^\s@<>]+(?:@[^\s@<>]+)+$/, 'allowed: a whole address such as ann@example.org'),
+  tenant,
+  suppression: z.boolean({ error: 'allowed: true or false' }).default(false),
+};
+
+/** The history is looked through for something, or for a time. */
+export function narrowed<T extends z.ZodType<MessageQuestion>>(question: T) {
+  return question.refine(
+    ({ recipient, sender, tag, since, until }) => `${recipient}${sender}${tag}` !== '' || since > 0 || until > 0,
+    'allowed: at least one of recipient, sender, tag, since, until',
+  );
+}

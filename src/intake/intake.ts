@@ -11,6 +11,7 @@ import type { Clock } from '../core/clock.js';
 import { messageOf, SluiceError } from '../core/errors.js';
 import { formatQueueId, type QueueId, type QueueIdSource } from '../core/queue-id.js';
 import type { BodyBuffer } from '../memory/body-buffer.js';
+import { signedWith } from '../message/dkim/signed-with.js';
 import type { Envelope, Recipient } from '../message/envelope.js';
 import { withOriginalDestination } from '../message/original-destination.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
@@ -45,7 +46,10 @@ export type PrepareInline = (request: PrepareRequest) => PreparedMessage;
 export type PrepareBatch = (requests: readonly PrepareRequest[]) => Promise<readonly (PreparedMessage | SluiceError)[]>;
 
 export interface IntakeEvents {
-  accepted(envelope: Envelope): void;
+  /** Somebody wants to know more than is counted and logged. */
+  readonly wanted: boolean;
+  /** `signed`: keys it was signed with, where that is wanted. */
+  accepted(envelope: Envelope, signed?: readonly string[]): void;
   refused(submitter: Submitter, sender: string, reply: Reply, reason: string): void;
   /** A recipient was taken and will get nothing, on purpose. */
   dropped(envelope: Envelope, recipient: Recipient, reason: string): void;
@@ -234,9 +238,11 @@ export class Intake {
       for (const { incoming } of batch) this.refuse(incoming, reply, messageOf(error));
       return;
     }
+    const { events } = this.options;
     for (const { incoming, message } of batch) {
       acknowledge(incoming);
-      this.options.events.accepted(message.envelope);
+      if (events.wanted) events.accepted(message.envelope, signedWith(message.header));
+      else events.accepted(message.envelope);
     }
     // After the answers, so that no client waits for the upstream side of this turn.
     for (let i = 0; i < batch.length; i++) this.options.enqueue(batch[i]!.message.envelope, contents[i]!);

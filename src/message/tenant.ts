@@ -44,6 +44,8 @@ export interface TenantSettings {
   readonly verp: string;
   readonly lane: Lane | null;
   readonly tags: readonly string[];
+  /** How long what happened to its mail is kept, ms; 0: as SLUICE_HISTORY_AGE says. */
+  readonly history: number;
 }
 
 /** What a message is judged by. Texts are '' where there is none. */

@@ -79,6 +79,11 @@ export class EngineEvents {
     this.mail = mail;
   }
 
+  /** Somebody listens to what happens to mail. */
+  get wanted(): boolean {
+    return this.mail.wanted;
+  }
+
   /** `signed`: keys it was signed with. */
   accepted(envelope: EnvelopeLike, signed: readonly string[] = NOTHING): void {
     this.acceptedCount++;

@@ -26,6 +26,7 @@ describe('[[tenant]]', () => {
       verp = "Bounces-*@Acme.example"
       lane = "immediate"
       tags = ["gold"]
+      history = "30d"
 
       [[tenant]]
       name = "bob"
@@ -53,6 +54,7 @@ describe('[[tenant]]', () => {
         verp: 'bounces-*@acme.example',
         lane: 'immediate',
         tags: ['gold'],
+        history: 30 * 86_400_000,
       },
       {
         name: 'bob',
@@ -68,6 +70,7 @@ describe('[[tenant]]', () => {
         verp: '*@bob.example',
         lane: null,
         tags: [],
+        history: 0,
       },
     ]);
   });
@@ -80,6 +83,10 @@ describe('[[tenant]]', () => {
     [`${bob}clients = ["10.0.0.0/33"]`, 'tenant[1].clients[1]: "10.0.0.0/33" is not allowed; allowed: a network'],
     [`${bob}senders = ["bob.example"]`, 'tenant[1].senders[1]: "bob.example" is not allowed; allowed: an address'],
     [`${bob}weight = 0`, 'tenant[1].weight: 0 is not allowed; allowed: a whole number from 1 to 1000'],
+    [
+      `${bob}history = "1m"`,
+      'tenant[1].history: "1m" is not allowed; allowed: a time such as 500ms, 30s, 5m, 4h or 5d from 1h',
+    ],
     [`${bob}suppression = "no"`, 'tenant[1].suppression: "no" is not allowed; allowed: "reject" or "drop"'],
     [`${bob}verp = "x@bob.example"`, 'tenant[1].verp: "x@bob.example" is not allowed; allowed: a domain, or'],
     [`${bob}verp = "*-*@bob.example"`, 'tenant[1].verp: "*-*@bob.example" is not allowed'],

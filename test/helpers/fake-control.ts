@@ -11,6 +11,13 @@ import type {
   SuppressionReport,
   WhyReport,
 } from '../../src/control/engine-control.js';
+import type {
+  ErasureOrder,
+  ErasureReport,
+  MessageHistory,
+  MessagePageReport,
+  MessageQuestion,
+} from '../../src/control/message-reports.js';
 
 type Brain = Omit<EngineControl, 'status' | 'list' | 'show' | 'retry' | 'hold' | 'release' | 'remove'>;
 
@@ -20,6 +27,8 @@ export class FakeBrain implements Brain {
   places: DestinationReport[] = [];
   standing: OrderReport[] = [];
   suppressed: SuppressionReport[] = [];
+  past: MessageHistory[] = [];
+  erased: ErasureReport[] = [];
   readonly asked: unknown[] = [];
 
   async why(id: string): Promise<WhyReport | undefined> {
@@ -81,6 +90,33 @@ export class FakeBrain implements Brain {
   async suppress(tenant: string, address: string, reason: string, forMs: number): Promise<number> {
     this.asked.push(['suppress', tenant, address, reason, forMs]);
     return 1;
+  }
+
+  async messages(question: MessageQuestion): Promise<MessagePageReport> {
+    this.asked.push(['messages', question]);
+    return { items: this.past.slice(0, question.limit), next: this.past.length > question.limit ? '2-1' : null };
+  }
+
+  async message(id: string): Promise<MessageHistory | undefined> {
+    this.asked.push(['message', id]);
+    return this.past.find((one) => one.id === id);
+  }
+
+  async erase(order: ErasureOrder): Promise<ErasureReport> {
+    this.asked.push(['erase', order]);
+    const report: ErasureReport = {
+      ...{ ...order, id: `e${this.erased.length + 1}`, state: 'running', problem: '', startedAt: 1, endedAt: 0 },
+      ...{ partsDone: 0, parts: 3, messages: 0, events: 0, suppressions: 0, logLines: 0 },
+    };
+    this.erased.unshift(report);
+    return report;
+  }
+
+  erasures(): ErasureReport[] {
+    // The next look finds it done.
+    const told = this.erased;
+    this.erased = told.map((one) => ({ ...one, state: 'done', endedAt: 2, events: 5 }));
+    return told;
   }
 
   async unsuppress(tenant: string, address: string): Promise<number> {

@@ -29,6 +29,7 @@ function tenant(name: string, changes: Partial<TenantSettings> = {}): TenantSett
     verp: '',
     lane: null,
     tags: [],
+    history: 0,
     ...changes,
   };
 }

@@ -38,6 +38,7 @@ class World {
     clock: systemClock,
     ids: new QueueIdSource(),
     events: {
+      wanted: false,
       accepted: () => {},
       refused: (_submitter, _sender, _reply, reason) => this.refused.push(reason),
       dropped: (_envelope, { address }, reason) => this.dropped.push(`${address} ${reason}`),

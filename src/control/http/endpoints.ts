@@ -17,6 +17,7 @@ import {
 import * as answers from './answers.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
 import { eventEndpoints } from './event-endpoints.js';
+import { historyEndpoints } from './history-endpoints.js';
 import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
 import { Problem } from './problem.js';
@@ -63,6 +64,7 @@ function onMessage(action: 'retry' | 'hold' | 'release' | 'remove', summary: str
 }
 
 const rows: Endpoint[] = [
+  ...historyEndpoints,
   endpoint({
     method: 'GET',
     path: '/healthz',

@@ -1,0 +1,147 @@
+/**
+ * A block: some hundred events in a row as they lie in a segment file, with a head that says what they may be about.
+ *
+ *   head (72 bytes) | filter | events: a msgpack list of records, deflated
+ *
+ * Contract: `readHead` gives null for bytes that are no head; `isWhole` tells whether the whole block is as it was
+ * written. Packing happens on the caller's thread (about 1 microsecond an event), deflating on the pool of libuv.
+ * Numbers are little-endian.
+ */
+import { promisify } from 'node:util';
+import { deflateRaw, inflateRaw } from 'node:zlib';
+import { xxh64 } from '@node-rs/xxhash';
+import { Packr } from 'msgpackr';
+import { parseQueueId } from '../core/queue-id.js';
+import { type EventRecord, eventOf, isReturned, type KeptEvent, recipientsOf, recordOf } from './kept-event.js';
+import { filterOf, keyHash } from './key-filter.js';
+
+export const HEAD_BYTES = 72;
+const MAGIC = 0x31424853; // 'SHB1'
+/** More than a block of MAX_EVENTS can have unpacked: a damaged length asks for no memory. */
+const MAX_RAW = 64 * 1024 * 1024;
+
+const packer = new Packr({ useRecords: false });
+const deflated = promisify<Uint8Array, { level: number }, Buffer>(deflateRaw);
+const inflated = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw);
+
+/** What is known of a block without its events. */
+export interface BlockHead {
+  /** Counts up by one from block to block of a history. */
+  readonly seq: number;
+  readonly events: number;
+  /** Wall clock of the first and the last event, ms. */
+  readonly first: number;
+  readonly last: number;
+  /** The smallest id of a message, as a number; 0: of an unknown message. */
+  readonly oldestId: number;
+  readonly filterBytes: number;
+  readonly bodyBytes: number;
+}
+
+/** Events packed, with what they are about; the events may go on to change place now. */
+export interface Packed {
+  readonly raw: Buffer;
+  readonly filter: Buffer;
+  readonly head: Omit<BlockHead, 'bodyBytes'>;
+}
+
+export function packEvents(seq: number, events: readonly KeptEvent[]): Packed {
+  const keys = new Set<number>();
+  const records: EventRecord[] = [];
+  let [first, last, oldestId] = [Number.POSITIVE_INFINITY, 0, Number.POSITIVE_INFINITY];
+  // Runs of mail from one sender are the rule.
+  let [lastSender, lastTags, lastTenant]: [string | null, readonly string[] | null, string | null] = [null, null, null];
+  for (const event of events) {
+    records.push(recordOf(event));
+    if (event.at < first) first = event.at;
+    if (event.at > last) last = event.at;
+    oldestId = Math.min(oldestId, parseQueueId(event.id) ?? 0);
+    keys.add(keyHash('id', event.id));
+    for (const recipient of recipientsOf(event)) keys.add(keyHash('recipient', recipient));
+    if (event.tenant !== lastTenant) {
+      lastTenant = event.tenant;
+      keys.add(keyHash('tenant', lastTenant));
+    }
+    if (isReturned(event)) continue;
+    if (event.sender !== lastSender) {
+      lastSender = event.sender;
+      keys.add(keyHash('sender', lastSender));
+    }
+    if (event.tags !== lastTags) {
+      lastTags = event.tags;
+      for (const tag of lastTags) keys.add(keyHash('tag', tag));
+    }
+  }
+  const filter = filterOf(keys);
+  if (events.length === 0) [first, oldestId] = [0, 0];
+  const head = { seq, events: events.length, first, last, oldestId, filterBytes: filter.length };
+  return { raw: packer.pack(records), filter, head };
+}
+
+/** The block as it is written. `level`: of deflate. */
+export async function blockOf({ raw, filter, head }: Packed, level = 1): Promise<{ head: BlockHead; bytes: Buffer }> {
+  const body = await deflated(raw, { level });
+  const whole: BlockHead = { ...head, bodyBytes: body.length };
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + filter.length + body.length);
+  bytes.writeUInt32LE(MAGIC, 0);
+  bytes.writeUInt32LE(whole.events, 4);
+  bytes.writeUInt32LE(filter.length, 8);
+  bytes.writeUInt32LE(body.length, 12);
+  bytes.writeDoubleLE(whole.seq, 16);
+  bytes.writeDoubleLE(whole.first, 24);
+  bytes.writeDoubleLE(whole.last, 32);
+  bytes.writeDoubleLE(whole.oldestId, 40);
+  bytes.writeDoubleLE(0, 48);
+  filter.copy(bytes, HEAD_BYTES);
+  body.copy(bytes, HEAD_BYTES + filter.length);
+  bytes.writeBigUInt64LE(xxh64(bytes.subarray(HEAD_BYTES)), 56);
+  bytes.writeBigUInt64LE(xxh64(bytes.subarray(0, 64)), 64);
+  return { head: whole, bytes };
+}
+
+/** Length of a block on disk. */
+export function lengthOf({ filterBytes, bodyBytes }: BlockHead): number {
+  return HEAD_BYTES + filterBytes + bodyBytes;
+}
+
+/** The head at the beginning of `bytes`; null where there is none, or not all of it. */
+export function readHead(bytes: Buffer): BlockHead | null {
+  if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) return null;
+  if (xxh64(bytes.subarray(0, 64)) !== bytes.readBigUInt64LE(64)) return null;
+  return {
+    events: bytes.readUInt32LE(4),
+    filterBytes: bytes.readUInt32LE(8),
+    bodyBytes: bytes.readUInt32LE(12),
+    seq: bytes.readDoubleLE(16),
+    first: bytes.readDoubleLE(24),
+    last: bytes.readDoubleLE(32),
+    oldestId: bytes.readDoubleLE(40),
+  };
+}
+
+/** Whether `bytes` begin with a whole block of that head. */
+export function isWhole(bytes: Buffer, head: BlockHead): boolean {
+  const length = lengthOf(head);
+  return bytes.length >= length && xxh64(bytes.subarray(HEAD_BYTES, length)) === bytes.readBigUInt64LE(56);
+}
+
+/** Filter of a whole block. */
+export function filterIn(bytes: Buffer, { filterBytes }: BlockHead): Buffer {
+  return bytes.subarray(HEAD_BYTES, HEAD_BYTES + filterBytes);
+}
+
+/** Events of a whole block, unpacked bytes: what can be searched before it is decoded. Rejects for damaged ones. */
+export function inflateBody(bytes: Buffer, head: BlockHead): Promise<Buffer> {
+  const from = HEAD_BYTES + head.filterBytes;
+  return inflated(bytes.subarray(from, from + head.bodyBytes), { maxOutputLength: MAX_RAW });
+}
+
+/** Events of an inflated block. @throws for what is none. */
+export function unpackEvents(raw: Buffer): KeptEvent[] {
+  const events: KeptEvent[] = [];
+  for (const record of packer.unpack(raw) as EventRecord[]) {
+    const event = eventOf(record);
+    if (event !== null) events.push(event);
+  }
+  return events;
+}
