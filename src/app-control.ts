@@ -4,6 +4,7 @@
 import type { Outcomes } from './app-outcomes.js';
 import type { Routing } from './app-routing.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
+import type { LiveControl } from './control/live-reports.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { type StandingOrders, selects } from './delivery/standing-orders.js';
 import type { Envelope } from './message/envelope.js';
@@ -19,6 +20,7 @@ export interface ControlParts {
   readonly route: Pick<Routing, 'targetProblem' | 'destinationOf'>;
   readonly destinationOf: Routing['destinationOf'];
   readonly explaining: Pick<EngineControl, 'why' | 'route' | 'destinations'>;
+  readonly live: LiveControl;
   status(): EngineStatus;
   /** Mail that waits goes where it belongs now. */
   resplit(): void;
@@ -46,6 +48,7 @@ export function engineControl(parts: ControlParts): EngineControl {
   return {
     ...outcomes.control,
     ...parts.explaining,
+    ...parts.live,
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),

@@ -13,6 +13,7 @@ import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
 import { type Injection, openInjection } from './app-injection.js';
+import { type Live, openLive } from './app-live.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
@@ -83,6 +84,7 @@ export class App {
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
+  private live: Live | null = null;
 
   private constructor(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents) {
     this.settings = settings;
@@ -183,6 +185,7 @@ export class App {
     this.closeHttp();
     this.injection?.close();
     this.wheel.stop();
+    this.live?.close();
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
@@ -217,6 +220,7 @@ export class App {
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
       ...{ log, commands, orders, outcomes, route, destinationOf },
+      live: this.live!.control,
       status: () => this.status(),
       resplit: () => this.resplit(),
       explaining: explaining({
@@ -283,6 +287,11 @@ export class App {
       wake: (queue) => this.delivery.wake(queue),
     });
     this.delivery = new Delivery(plan.forDelivery, this.scheduler);
+    this.live = openLive({
+      ...{ clock, events, scheduler: this.scheduler, delivery: this.delivery },
+      clients: () => this.front?.size ?? 0,
+      kpis: () => plan.outcomes.kpis(),
+    });
     this.commands = new QueueCommands(spool, this.scheduler, clock);
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,

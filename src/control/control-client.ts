@@ -16,6 +16,7 @@ import type {
   SuppressionReport,
   WhyReport,
 } from './engine-control.js';
+import type { FiguresReport, TenantReport, UpstreamReport } from './live-reports.js';
 
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** How long the engine may take for an answer, ms: the whole queue may be on disk. */
@@ -33,6 +34,9 @@ interface Answers {
   delete: number;
   route: RouteReport;
   destinations: DestinationReport[];
+  figures: FiguresReport;
+  upstreams: UpstreamReport[];
+  tenants: TenantReport[];
   orders: OrderReport[];
   suspend: OrderReport;
   reroute: OrderReport;

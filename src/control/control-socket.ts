@@ -34,6 +34,12 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return control.route(request);
     case 'destinations':
       return control.destinations(request.after, request.limit);
+    case 'figures':
+      return control.figures(request.span, request.after);
+    case 'upstreams':
+      return control.upstreams(request.after, request.limit, request.busiest);
+    case 'tenants':
+      return control.tenants(request.span, request.limit);
     case 'orders':
       return control.orders();
     case 'suspend':

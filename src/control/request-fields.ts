@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { MAX_PAGE } from './control-protocol.js';
+import { SPANS } from './live-reports.js';
 
 export const MAX_ID = 64;
 const MAX_TEXT = 1000;
@@ -36,6 +37,7 @@ export const forMs = z
 export const wholePage = `allowed: a whole number from 1 to ${MAX_PAGE}`;
 export const limit = z.int({ error: wholePage }).min(1, wholePage).max(MAX_PAGE, wholePage).default(100);
 export const after = text('the last one seen, or ""').default('');
+export const span = z.enum(SPANS, { error: `allowed: ${SPANS.join(', ')}` });
 export const words = z.record(z.string().max(MAX_ID), text('a text')).default({});
 
 const tenant = text('a tenant').default('');

@@ -12,10 +12,12 @@ import type {
   WhyReport,
 } from '../../src/control/engine-control.js';
 
+import { FakeLive } from './fake-live.js';
+
 type Brain = Omit<EngineControl, 'status' | 'list' | 'show' | 'retry' | 'hold' | 'release' | 'remove'>;
 
 /** Fakes of the commands about routes, orders and suppression. `note` gets a line for each call. */
-export class FakeBrain implements Brain {
+export class FakeBrain extends FakeLive implements Brain {
   waiting: WhyReport | undefined;
   places: DestinationReport[] = [];
   standing: OrderReport[] = [];

@@ -148,6 +148,9 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/queue/{id}/hold', '/v1/queue/F1/hold'],
       ['POST', '/v1/queue/{id}/release', '/v1/queue/F1/release'],
       ['GET', '/v1/destinations', '/v1/destinations?limit=1'],
+      ['GET', '/v1/figures', '/v1/figures?span=1h&after=12'],
+      ['GET', '/v1/upstreams', '/v1/upstreams?limit=1&order=busiest'],
+      ['GET', '/v1/tenants', '/v1/tenants?span=24h&limit=7'],
       ['POST', '/v1/route', '/v1/route', JSON.stringify({ sender: '', recipient: 'a@b.example' })],
       ['POST', '/v1/orders/suspend', '/v1/orders/suspend', JSON.stringify({ selector, reason: 'r', forMs: 5 })],
       ['POST', '/v1/orders/reroute', '/v1/orders/reroute', JSON.stringify({ selector, to: 'mx' })],
@@ -172,6 +175,11 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     const rest = endpoints.filter((row) => row.answer !== undefined).map(({ method, path }) => `${method} ${path}`);
     expect(rest.filter((one) => !answered.includes(one))).toEqual(['DELETE /v1/queue/{id}']);
     expect(calls).toEqual(['list  1', 'retry F1', 'hold F1', 'release F1']);
+    expect(brain.looked).toEqual([
+      ['figures', '1h', 12],
+      ['upstreams', '', 1, true],
+      ['tenants', '24h', 7],
+    ]);
     expect(brain.asked).toContainEqual([
       'bounce',
       { domain: 'example.org', tenant: '', pool: '', campaign: '' },
@@ -256,6 +264,15 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     for (const query of ['limit=0', 'limit=1001', 'limit=1e3', 'limit=', 'limit=-1', 'colour=red', 'after=a&after=b'])
       problem(await exchange(port, [request('GET', `/v1/queue?${query}`)]), 422);
     problem(await exchange(port, [request('GET', '/v1/status?x=1')]), 422);
+    for (const query of [
+      'figures?span=2h',
+      'figures?after=-1',
+      'figures?after=now',
+      'upstreams?order=size',
+      'tenants?span=',
+    ])
+      problem(await exchange(port, [request('GET', `/v1/${query}`)]), 422);
+    expect(brain.looked).toEqual([]);
     problem(await exchange(port, [request('POST', '/v1/orders/bounce', '{"selector":{}}')]), 422);
     expect(brain.asked).toEqual([]);
   });
