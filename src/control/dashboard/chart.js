@@ -62,7 +62,7 @@ export class Chart {
     });
     this.element = el(
       'figure',
-      { class: 'chart', id },
+      { class: stack ? 'chart stack' : 'chart', id },
       el('figcaption', {}, el('h2', {}, title, el('small', { text: unit })), this.when, this.toggle),
       el('ul', { class: 'legend' }, legend),
       el('div', { class: 'plot' }, this.picture, this.table),

@@ -13,7 +13,7 @@ const CHARTS = [
     id: 'chart-flow',
     title: 'Throughput',
     unit: 'per second',
-    show: rate,
+    show: (value, axis) => (axis ? String(value) : rate(value)),
     lines: [
       { name: 'accepted', label: 'accepted', look: 'c1' },
       { name: 'delivered', label: 'delivered', look: 'c2' },

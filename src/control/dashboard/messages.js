@@ -46,7 +46,7 @@ export function openMessages(changed) {
 
   const show = (title, ...parts) => {
     setText(byId('message-title'), title);
-    body.replaceChildren(...parts);
+    body.replaceChildren(...parts.filter((part) => part !== null));
     if (!dialog.open) dialog.showModal();
     body.scrollTop = 0;
   };

@@ -121,7 +121,7 @@ function upstreams(items) {
     'no mail went anywhere since the start',
     ({ site, name, address, port }) => `${site} ${name} ${address} ${port}`,
     () => {
-      const row = tableRow(['name', 'health', 'n', 'n', 'n wide', 'reply wide']);
+      const row = tableRow(['name', 'condition', 'n', 'n', 'n wide', 'reply wide']);
       row.cells[0].append(el('span'), el('small'));
       row.cells[1].append(el('span', { class: 'health' }), el('small'));
       row.cells[5].append(el('span', { class: 'clip' }), el('small'));
@@ -130,7 +130,8 @@ function upstreams(items) {
     (row, host) => {
       const [name, health, connections, latency, failures, said] = row.cells;
       setText(name.firstChild, host.name);
-      setText(name.lastChild, `${host.address.includes(':') ? `[${host.address}]` : host.address}:${host.port}`);
+      const place = host.address.includes(':') ? `[${host.address}]` : host.address;
+      setText(name.lastChild, `${host.site} · ${host.name === host.address ? '' : place}:${host.port}`);
       setText(health.firstChild, stateWords(host.state));
       setAttribute(health.firstChild, 'data-state', host.state);
       const until = host.until > now ? `again ${fromNow(host.until, now)}` : '';

@@ -73,12 +73,14 @@ export function eventWords(event) {
     case 'accepted': {
       const [first = '', ...more] = event.recipients ?? [];
       const others = more.length === 0 ? '' : ` and ${count(more.length)} more`;
-      const signed = (event.signed ?? []).length === 0 ? '' : `, signed by ${event.signed.join(', ')}`;
-      const secured = event.tls ? `, ${event.tls}` : '';
-      return said(
-        `${from(event.sender)} → ${first}${others}`,
-        `${count(event.size)} bytes by ${event.protocol} from ${event.client}${secured}${signed}`,
-      );
+      const facts = [
+        `${count(event.size)} bytes`,
+        event.protocol && `by ${event.protocol}`,
+        event.client && `from ${event.client}`,
+        event.tls,
+        (event.signed ?? []).length > 0 && `signed by ${event.signed.join(', ')}`,
+      ];
+      return said(`${from(event.sender)} → ${first}${others}`, facts.filter(Boolean).join(' · '));
     }
     case 'delivered':
     case 'deferred':

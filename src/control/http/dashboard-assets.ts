@@ -86,6 +86,8 @@ function give(response: HttpResponse, request: HttpRequest, { type, bytes, tag }
   for (const [name, value] of HEADERS) response.writeHeader(name, value);
   response.writeHeader('ETag', tag);
   if (!same) response.writeHeader('Content-Type', type);
-  if (same || !whole) response.endWithoutBody(same ? undefined : bytes.length);
+  // A 304 without any length: the library takes `undefined` for one, and has the process end.
+  if (same) response.endWithoutBody();
+  else if (!whole) response.endWithoutBody(bytes.length);
   else response.end(bytes);
 }
