@@ -63,7 +63,6 @@ const CHARTS = [
     unit: 'share of recipients that came to an end',
     show: percent,
     least: 0.025,
-    limit: 0.02,
     lines: [{ name: 'bounceShare', label: 'bounced', look: 'c4' }],
   },
   {
@@ -89,6 +88,7 @@ const TILES = [
 /** Puts charts and tiles on the page. */
 export function openFigures() {
   const charts = CHARTS.map((chart) => new Chart(chart));
+  const byBounces = charts.find(({ lines }) => lines[0].name === 'bounceShare');
   const tiles = new Map();
   for (const { key, label, unit, look = '' } of TILES) {
     const value = el('b', { text: '–' });
@@ -125,6 +125,7 @@ export function openFigures() {
         ['bounced', 'failed'],
       ])
         setText(tiles.get(key).below, `${count(status[field])} since the start`);
+      if (status.kpis.targets !== undefined) byBounces.limit = status.kpis.targets.bounces;
       tell('queued', count(status.queued), `${count(status.upstreamConnections)} connections out`);
       const hour = status.kpis.all?.['1h'];
       tell('bounces', percent(hour?.bounces.share), `target below ${percent(status.kpis.targets?.bounces)}`);

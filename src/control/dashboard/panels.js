@@ -41,16 +41,20 @@ function promises({ targets, all }) {
   showRows(
     body,
     targets === undefined ? [] : PROMISES,
-    5,
+    4,
     'nothing is known yet',
     ({ key }) => key,
-    () => tableRow(['', 'n', 'n', 'n', 'n']),
+    () => {
+      const row = tableRow(['name', 'n', 'n', 'n']);
+      row.cells[0].append(el('span'), el('small'));
+      return row;
+    },
     (row, { key, label, target }) => {
-      setText(row.cells[0], label);
-      setText(row.cells[1], target(targets));
+      setText(row.cells[0].firstChild, label);
+      setText(row.cells[0].lastChild, target(targets));
       KPI_SPANS.forEach((span, i) => {
         const { share = null, met = null } = all[span]?.[key] ?? {};
-        const cell = row.cells[i + 2];
+        const cell = row.cells[i + 1];
         setText(cell, share === null ? '–' : `${met ? '✓' : '✗'} ${percent(share)}`);
         setAttribute(cell, 'data-met', met === null ? null : met ? 'yes' : 'no');
       });
@@ -129,9 +133,10 @@ function upstreams(items) {
     },
     (row, host) => {
       const [name, health, connections, latency, failures, said] = row.cells;
-      setText(name.firstChild, host.name);
-      const place = host.address.includes(':') ? `[${host.address}]` : host.address;
-      setText(name.lastChild, `${host.site} · ${host.name === host.address ? '' : place}:${host.port}`);
+      const bare = host.name === host.address;
+      const place = `${host.address.includes(':') ? `[${host.address}]` : host.address}:${host.port}`;
+      setText(name.firstChild, bare ? place : host.name);
+      setText(name.lastChild, bare ? host.site : `${place} · ${host.site}`);
       setText(health.firstChild, stateWords(host.state));
       setAttribute(health.firstChild, 'data-state', host.state);
       const until = host.until > now ? `again ${fromNow(host.until, now)}` : '';

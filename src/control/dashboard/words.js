@@ -32,12 +32,10 @@ export function learntWords(host, limits) {
 
 /** By what a destination's mail is suspended: `{by, value}`; value '' where there is no way. */
 export function targetOf(destination) {
-  const [kind, rest = ''] = [destination.split('/', 1)[0], destination.slice(destination.indexOf('/') + 1)];
-  // Parameters of a key (its egress pool, TLS) are behind its name.
-  const name = rest.split(/[?;, ]/, 1)[0];
+  // As src/delivery/destination.ts writes them: kind/name@egress!
+  const [, kind, name] = /^([a-z]+)\/(.*?)(?:@[^@]*)?!?$/.exec(destination) ?? [];
   if (kind === 'mx') return { by: 'domain', value: name };
-  if (kind === 'upstream') return { by: 'pool', value: name };
-  return { by: 'pool', value: '' };
+  return { by: 'pool', value: kind === 'upstream' ? name : '' };
 }
 
 /** Of a selector what is given: `domain example.org, tenant shop`. */

@@ -82,12 +82,16 @@ function give(response: HttpResponse, request: HttpRequest, { type, bytes, tag }
   // RFC 9110 section 13.1.2: weak comparison, any of a list, or anything.
   const known = request.getHeader('if-none-match');
   const same = known === '*' || known.split(',').some((one) => one.trim().replace(/^W\//, '') === tag);
-  response.writeStatus(same ? '304 Not Modified' : '200 OK');
+  // 200 where nothing is said.
+  if (same) response.writeStatus('304 Not Modified');
   for (const [name, value] of HEADERS) response.writeHeader(name, value);
   response.writeHeader('ETag', tag);
   if (!same) response.writeHeader('Content-Type', type);
-  // A 304 without any length: the library takes `undefined` for one, and has the process end.
-  if (same) response.endWithoutBody();
-  else if (!whole) response.endWithoutBody(bytes.length);
-  else response.end(bytes);
+  if (whole && !same) {
+    response.end(bytes);
+    return;
+  }
+  // Given a length, the library's endWithoutBody takes the request for unanswered, and ends the process.
+  if (!same) response.writeHeader('Content-Length', String(bytes.length));
+  response.endWithoutBody();
 }

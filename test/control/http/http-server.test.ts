@@ -1,3 +1,4 @@
+import http from 'node:http';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineControl, QueueEntry } from '../../../src/control/engine-control.js';
@@ -111,9 +112,20 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     expect(await exchange(port, [request('GET', '/readyz')])).toMatchObject({ status: 200, body: 'ready\n' });
     notReady = 'the spool has no room';
     expect(await exchange(port, [request('GET', '/readyz')])).toMatchObject({ status: 503, body: `${notReady}\n` });
-    const head = await exchange(port, [request('HEAD', '/healthz', undefined, { Connection: 'close' })]);
+    const head = await exchange(port, [request('HEAD', '/healthz')]);
     expect(head).toMatchObject({ status: 200, body: '' });
     expect(head.head).toMatch(/content-length: 6/i);
+    // The connection goes on.
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (method: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = http.request({ agent, port, method, path: '/healthz' }, (answer) => {
+          answer.resume().on('end', () => resolve(answer.statusCode ?? 0));
+        });
+        sent.on('error', reject).end();
+      });
+    expect([await ask('HEAD'), await ask('GET')]).toEqual([200, 200]);
+    agent.destroy();
   });
 
   it('gives metrics in the form that is asked for', async () => {
