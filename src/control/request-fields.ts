@@ -17,7 +17,10 @@ export const text = (what: string, max = MAX_TEXT) =>
 export const needed = (what: string, max = MAX_TEXT) => text(what, max).min(1, `allowed: ${what}`);
 export const selector = z.strictObject(
   {
-    domain: text('a domain, or ".domain" for all below it').default(''),
+    // As recipients have it, and as people write "all below".
+    domain: text('a domain, or ".domain" for all below it')
+      .transform((given) => given.toLowerCase().replace(/^\*\./, '.'))
+      .default(''),
     tenant: text('a tenant').default(''),
     pool: text('an egress pool or upstream group').default(''),
     campaign: text('a tag').default(''),

@@ -91,6 +91,7 @@ export async function appearance(checks: Checks, stage: Stage, browsing: Browsin
   });
 
   await checks.check('an hour and a day are shown by keys', async () => {
+    await page.keyboard.press('Escape');
     for (const [key, span] of [
       ['2', '1h'],
       ['3', '24h'],

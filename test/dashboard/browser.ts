@@ -58,7 +58,16 @@ export class Browsing {
     return page;
   }
 
+  /** Waits until an expression holds in the page; asked from outside, for the page's policy lets no text be a script. */
+  async until(page: Page, expression: string): Promise<void> {
+    for (const end = Date.now() + 15_000; !(await page.evaluate(`Boolean(${expression})`)); ) {
+      if (Date.now() > end) throw new Error(`not within 15 s: ${expression}`);
+      await page.waitForTimeout(100);
+    }
+  }
+
   async picture(page: Page, name: string, fullPage = false): Promise<void> {
+    if (fullPage) await page.evaluate('scrollTo(0, 0)');
     await page.screenshot({ path: join(this.pictures, `${name}.png`), fullPage, animations: 'disabled' });
   }
 

@@ -14,12 +14,11 @@ export async function mailChecks(checks: Checks, stage: Stage, browsing: Browsin
 
   await checks.check('charts move', async () => {
     const line = page.locator('#chart-flow .line').first();
-    await page.waitForFunction("document.querySelector('#chart-flow .line').getAttribute('d').length > 60");
+    await browsing.until(page, "document.querySelector('#chart-flow .line').getAttribute('d').length > 60");
     const before = await line.getAttribute('d');
-    await page.waitForFunction(
-      (then) =>
-        (globalThis as unknown as Looking).document.querySelector('#chart-flow .line').getAttribute('d') !== then,
-      before,
+    await browsing.until(
+      page,
+      `document.querySelector('#chart-flow .line').getAttribute('d') !== ${JSON.stringify(before)}`,
     );
     const rate = Number(await page.locator('#tile-accepted b').textContent());
     if (!(rate > 0)) throw new Error(`accepted a second: ${rate}`);
@@ -30,7 +29,8 @@ export async function mailChecks(checks: Checks, stage: Stage, browsing: Browsin
     const plot = page.locator('#chart-flow svg');
     const box = (await plot.boundingBox())!;
     await page.mouse.move(box.x + box.width - 20, box.y + 60);
-    await page.waitForFunction(
+    await browsing.until(
+      page,
       "/^\\d\\d:\\d\\d:\\d\\d$/.test(document.querySelector('#chart-flow .when').textContent)",
     );
     await page.mouse.move(5, 5);
@@ -129,9 +129,4 @@ export async function mailChecks(checks: Checks, stage: Stage, browsing: Browsin
     if (/seen/.test(words)) await page.locator('#tail li').first().waitFor();
     return words;
   });
-}
-
-/** As little of the page's world as is needed: this project knows no browser. */
-interface Looking {
-  readonly document: { querySelector(selector: string): { getAttribute(name: string): string | null } };
 }

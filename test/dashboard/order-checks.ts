@@ -16,6 +16,7 @@ export async function orderChecks(checks: Checks, stage: Stage, browsing: Browsi
     ((await (await fetch(`${stage.url}v1/orders`)).json()) as { items: Order[] }).items;
 
   await checks.check('suspends a domain by keys', async () => {
+    await page.keyboard.press('Escape');
     await page.keyboard.press('s');
     await page.keyboard.type('Moody.example');
     await page.keyboard.press('Enter');
@@ -36,6 +37,7 @@ export async function orderChecks(checks: Checks, stage: Stage, browsing: Browsi
   await browsing.picture(page, 'suspended', true);
 
   await checks.check('resumes it by keys', async () => {
+    await page.keyboard.press('Escape');
     // From the form back to the button of the order, as somebody without a mouse goes.
     await page.keyboard.press('s');
     const resume = page.getByRole('button', { name: 'Resume domain moody.example' });

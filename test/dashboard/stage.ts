@@ -94,7 +94,7 @@ export class Stage {
         if (moment !== 'RCPT') return moment === 'CONTENT' ? slow(60 + Math.random() * 90) : undefined;
         asked++;
         if (asked % 7 === 0) return `451 4.7.1 too much mail from you ${HOSTILE}`;
-        return asked % 19 === 0 ? '550 5.1.1 No such user here' : undefined;
+        return asked % 9 === 0 ? '550 5.1.1 No such user here' : undefined;
       },
     });
     const backup = await startSink();

@@ -33,7 +33,7 @@ export async function troubleChecks(checks: Checks, stage: Stage, browsing: Brow
   });
 
   await checks.check('says so when the engine is gone, and goes on when it is there again', async () => {
-    await page.waitForFunction("document.querySelector('#chart-flow .line').getAttribute('d').length > 30");
+    await browsing.until(page, "document.querySelector('#chart-flow .line').getAttribute('d').length > 30");
     await stage.engine.stop();
     await page.locator('#banner', { hasText: 'does not answer' }).waitFor();
     await page.locator('#state[data-kind=bad]').waitFor();
@@ -42,10 +42,7 @@ export async function troubleChecks(checks: Checks, stage: Stage, browsing: Brow
     await page.locator('#state[data-kind=good]').waitFor({ timeout: 25_000 });
     await page.locator('#banner').waitFor({ state: 'hidden' });
     const before = await page.locator('#about').textContent();
-    await page.waitForFunction(
-      (then) => (globalThis as unknown as Looking).document.querySelector('#about').textContent !== then,
-      before,
-    );
+    await browsing.until(page, `document.querySelector('#about').textContent !== ${JSON.stringify(before)}`);
     await browsing.picture(page, 'back');
     return before ?? '';
   });
@@ -78,9 +75,4 @@ export async function troubleChecks(checks: Checks, stage: Stage, browsing: Brow
     return `${times.length} in 9 s`;
   });
   await page.close();
-}
-
-/** As little of the page's world as is needed: this project knows no browser. */
-interface Looking {
-  readonly document: { querySelector(selector: string): { readonly textContent: string | null } };
 }

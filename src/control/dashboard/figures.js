@@ -24,7 +24,7 @@ const CHARTS = [
   {
     id: 'chart-latency',
     title: 'Delivery latency',
-    unit: 'from our 250 to theirs',
+    unit: 'our 250 to theirs',
     show: duration,
     least: 10,
     lines: [

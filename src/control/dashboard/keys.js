@@ -50,6 +50,8 @@ export function openKeys({ span, pause, suspend }) {
     byId('query').focus();
     byId('query').select();
   };
+  // Out of the field, so that keys do what they say again.
+  byId('query').addEventListener('keydown', (event) => event.key === 'Escape' && byId('query').blur());
   const actions = { '/': search, '?': showHelp, p: pause, s: suspend, t: turnTheme };
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !on.checked || isWriting(event.target)) return;

@@ -95,13 +95,17 @@ function tenants(items, span, suspend) {
     5,
     'no tenant had mail within a day',
     ({ tenant }) => tenant,
-    ({ tenant }) =>
-      withAct(tableRow(['name', 'n', 'n', 'n', 'act']), `Suspend tenant ${tenant}`, () => suspend('tenant', tenant)),
+    ({ tenant }) => {
+      const row = tableRow(['name', 'n wide', 'n', 'n', 'act']);
+      row.cells[3].append(el('span'), el('small'));
+      return withAct(row, `Suspend tenant ${tenant}`, () => suspend('tenant', tenant));
+    },
     (row, { tenant, queued, delivered, bounced, bounceShare }) => {
       setText(row.cells[0], tenant);
       setText(row.cells[1], count(queued));
       setText(row.cells[2], count(delivered));
-      setText(row.cells[3], bounced === 0 ? '0' : `${count(bounced)} · ${percent(bounceShare)}`);
+      setText(row.cells[3].firstChild, count(bounced));
+      setText(row.cells[3].lastChild, bounced === 0 ? '' : percent(bounceShare));
     },
   );
 }
