@@ -16,7 +16,10 @@ export const UPSTREAMS: CommandHelp = {
     'Sites that mail went to since the start, those with the most connections first: each host with its state (closed is in use; ejected by its breaker, down, half-open, slow-start, paused), connections, what a transaction is expected to take, failures, learnt limits and last replies.',
   ],
   terms: [['--limit N', 'how many sites; 50 unless given, 0 is all'], JSON_TERM, SOCKET_TERM],
-  examples: ['sluice upstreams --limit 10', `sluice upstreams --json | jq 'select(.hosts[].state != "closed") | .site'`],
+  examples: [
+    'sluice upstreams --limit 10',
+    `sluice upstreams --json | jq 'select(.hosts[].state != "closed") | .site'`,
+  ],
   exits: EXITS,
 };
 

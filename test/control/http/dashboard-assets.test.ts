@@ -61,10 +61,13 @@ describe.skipIf(uwsProblem !== '')(`the served dashboard ${uwsProblem}`, () => {
 
   async function open(token = ''): Promise<number> {
     server = await HttpServer.open(
-      { host: '127.0.0.1', port: 0, tls: null, token, maxBody: 1000, bodyTime: 1000, maxConnections: 50 },
+      {
+        ...{ host: '127.0.0.1', port: 0, tls: null, token, maxBody: 1000, bodyTime: 1000, maxConnections: 50 },
+        ...{ maxListeners: 10, listenerTimeout: 30_000 },
+      },
       {
         ...{ version: '1', control: () => undefined, notReady: () => '', metrics: () => '', config: () => [] },
-        ...{ failed: () => undefined, refused: () => undefined },
+        ...{ failed: () => undefined, refused: () => undefined, subscribe: () => () => undefined },
       },
     );
     return server.port;
