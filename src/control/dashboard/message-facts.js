@@ -30,7 +30,10 @@ export function factsOf({ known, queued, why }, now) {
   return facts.filter(([, value]) => value !== undefined && value !== null && value !== '');
 }
 
-/** Each recipient as `{address, status, text}`: as the queue has it, else as the history has it. */
+/**
+ * Each recipient, as the queue has it, else as the history has it.
+ * @returns {{address: string, status: string, text: string}[]}
+ */
 export function recipientsOf(known, queued, now) {
   const words = (parts, at) => (at === 0 ? 'not tried yet' : [...parts, fromNow(at, now)].filter(Boolean).join(' · '));
   if (queued !== null)
@@ -44,7 +47,10 @@ export function recipientsOf(known, queued, now) {
   }));
 }
 
-/** What happened, oldest first, as `eventWords` has it. */
+/**
+ * What happened, oldest first, as `eventWords` has it.
+ * @returns {{at: number, kind: string, id: string, who: string, text: string}[]}
+ */
 export function stepsOf(known, queued) {
   if (known === null) return queued === null ? [] : remembered(queued).map(eventWords);
   // What holds for the whole message is told of it once.
