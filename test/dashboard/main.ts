@@ -13,7 +13,7 @@ import { orderChecks } from './order-checks.js';
 import { Stage } from './stage.js';
 import { troubleChecks } from './trouble-checks.js';
 
-const TIME_LIMIT = 270_000;
+const TIME_LIMIT = 480_000;
 const TOKEN = 'correct-horse-battery-staple';
 
 const checks = new Checks('dashboard');

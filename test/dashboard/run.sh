@@ -31,4 +31,4 @@ CHROMIUM=$(browser) || {
 export CHROMIUM
 npm run --silent build || exit 1
 # The program has a limit of its own; this one is for the case that it hangs.
-timeout --kill-after=20 290 node dist/test/dashboard/main.js "$@"
+timeout --kill-after=20 500 node dist/test/dashboard/main.js "$@"

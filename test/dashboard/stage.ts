@@ -48,6 +48,7 @@ export class Stage {
   /** On the same spool and ports as before. */
   async startEngine(): Promise<void> {
     this.engine = await startEngine({
+      readyTimeout: 60_000,
       spoolDir: join(this.folder, 'spool'),
       settings: {
         SLUICE_LISTEN: `smtp://127.0.0.1:${this.smtpPort}`,

@@ -39,7 +39,7 @@ export async function troubleChecks(checks: Checks, stage: Stage, browsing: Brow
     await page.locator('#state[data-kind=bad]').waitFor();
     await browsing.picture(page, 'gone');
     await stage.startEngine();
-    await page.locator('#state[data-kind=good]').waitFor({ timeout: 25_000 });
+    await page.locator('#state[data-kind=good]').waitFor({ timeout: 40_000 });
     await page.locator('#banner').waitFor({ state: 'hidden' });
     const before = await page.locator('#about').textContent();
     await browsing.until(page, `document.querySelector('#about').textContent !== ${JSON.stringify(before)}`);
