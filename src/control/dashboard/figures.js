@@ -24,7 +24,7 @@ const CHARTS = [
   {
     id: 'chart-latency',
     title: 'Delivery latency',
-    unit: 'our 250 to theirs',
+    unit: '250 to 250',
     show: duration,
     least: 10,
     lines: [

@@ -107,13 +107,15 @@ export function eventWords(event) {
 
 function outcomeWords(event) {
   const { attempt, reply = '', delay, due = 0, at } = event;
-  const where =
-    attempt === null || attempt === undefined
-      ? ''
-      : `${attempt.host} ${attempt.address}${attempt.tls === '' ? ', in the clear' : `, ${attempt.tls}`}, ${duration(attempt.ms)}`;
   const next = due > 0 ? `next try ${fromNow(due, at)}` : '';
   const late = typeof delay === 'number' ? `after ${duration(delay)}` : '';
-  return [reply, where, late, next].filter((one) => one !== '').join(' · ');
+  return [reply, attempt ? attemptWords(attempt) : '', late, next].filter((one) => one !== '').join(' · ');
+}
+
+function attemptWords({ host = '', address = '', tls = '', ms }) {
+  // A next hop that is given by its address has no other name.
+  const where = address.includes(host) ? address : `${host} ${address}`;
+  return `${where}, ${tls === '' ? 'in the clear' : tls}, ${duration(ms)}`;
 }
 
 function from(sender) {
