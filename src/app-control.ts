@@ -5,6 +5,7 @@ import type { EngineParts, MailHistory } from './app-history.js';
 import type { Outcomes } from './app-outcomes.js';
 import type { Routing } from './app-routing.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
+import type { LiveControl } from './control/live-reports.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { type StandingOrders, selects } from './delivery/standing-orders.js';
 import type { Envelope } from './message/envelope.js';
@@ -21,6 +22,7 @@ export interface ControlParts {
   readonly destinationOf: Routing['destinationOf'];
   readonly explaining: Pick<EngineControl, 'why' | 'route' | 'destinations'>;
   readonly history: Pick<MailHistory, 'control'>;
+  readonly live: LiveControl;
   status(): EngineStatus;
   /** Mail that waits goes where it belongs now. */
   resplit(): void;
@@ -49,6 +51,7 @@ export function engineControl(parts: ControlParts): EngineControl {
     ...outcomes.control,
     ...parts.explaining,
     ...parts.history.control(askedByHistory(commands, outcomes)),
+    ...parts.live,
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),

@@ -64,7 +64,7 @@ export function explaining(parts: ExplainParts): Pick<EngineControl, 'why' | 'ro
       };
       return report;
     },
-    destinations: (after, limit) => destinations(after, limit, parts),
+    destinations: (after, limit, busiest = false) => destinations(after, limit, busiest, parts),
   };
 }
 
@@ -157,10 +157,11 @@ function scheduled(
   });
 }
 
-function destinations(after: string, limit: number, { scheduler, delivery, clock }: ExplainParts) {
+function destinations(after: string, limit: number, busiest: boolean, { scheduler, delivery, clock }: ExplainParts) {
   const queues: DestinationQueue[] = [];
-  for (const queue of scheduler.counts()) if (queue.key > after) queues.push(queue);
-  queues.sort((a, b) => (a.key < b.key ? -1 : 1));
+  for (const queue of scheduler.counts()) if (busiest || queue.key > after) queues.push(queue);
+  const byName = (a: DestinationQueue, b: DestinationQueue): number => (a.key < b.key ? -1 : 1);
+  queues.sort(busiest ? (a, b) => b.length + b.cold - a.length - a.cold || byName(a, b) : byName);
   return queues.slice(0, limit).map((queue) => {
     const [facts] = delivery.describe(queue.key);
     return {

@@ -14,6 +14,7 @@ import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
 import type { MailHistory } from './app-history.js';
 import { type Injection, openInjection } from './app-injection.js';
+import { type Live, openLive } from './app-live.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
@@ -94,6 +95,7 @@ export class App {
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
+  private live: Live | null = null;
 
   private constructor({ settings, log, inherited, mail, history }: AppParts) {
     this.settings = settings;
@@ -196,6 +198,7 @@ export class App {
     this.closeHttp();
     this.injection?.close();
     this.wheel.stop();
+    this.live?.close();
     this.scheduler?.stop();
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
@@ -233,6 +236,7 @@ export class App {
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
       ...{ log, commands, orders, outcomes, route, destinationOf, history },
+      live: this.live!.control,
       status: () => this.status(),
       resplit: () => this.resplit(),
       explaining: explaining({
@@ -300,6 +304,11 @@ export class App {
       wake: (queue) => this.delivery.wake(queue),
     });
     this.delivery = new Delivery(plan.forDelivery, this.scheduler);
+    this.live = openLive({
+      ...{ clock, events, scheduler: this.scheduler, delivery: this.delivery },
+      clients: () => this.front?.size ?? 0,
+      kpis: () => plan.outcomes.kpis(),
+    });
     this.commands = new QueueCommands(spool, this.scheduler, clock);
     this.admission = new Admission({
       room: () => spool.usage().availableBytes,

@@ -6,6 +6,7 @@
  */
 import type { CommandHelp } from './cli-help.js';
 import { CHECK, START, STATUS, VERSION } from './cli-help-engine.js';
+import { FIGURES, TENANTS, UPSTREAMS } from './cli-help-live.js';
 import { BOUNCE, ORDERS, REROUTE, RESUME, SUPPRESSION, SUSPEND } from './cli-help-orders.js';
 import { DESTINATIONS, ERASE, HISTORY, QUEUE, ROUTE, WHY } from './cli-help-queue.js';
 import { DKIM, IMPORT_POSTFIX, USER } from './cli-help-setup.js';
@@ -28,6 +29,9 @@ export const COMMANDS: readonly Command[] = [
   { help: WHY, run: async (args) => (await import('./cli-explain.js')).why(args) },
   { help: ROUTE, run: async (args) => (await import('./cli-explain.js')).route(args) },
   { help: DESTINATIONS, run: async (args) => (await import('./cli-explain.js')).destinations(args) },
+  { help: UPSTREAMS, run: async (args) => (await import('./cli-live.js')).upstreams(args) },
+  { help: TENANTS, run: async (args) => (await import('./cli-live.js')).tenants(args) },
+  { help: FIGURES, run: async (args) => (await import('./cli-live.js')).figures(args) },
   { help: SUSPEND, run: async (args) => (await import('./cli-orders.js')).orders('suspend', args) },
   { help: RESUME, run: async (args) => (await import('./cli-orders.js')).orders('resume', args) },
   { help: REROUTE, run: async (args) => (await import('./cli-orders.js')).orders('reroute', args) },

@@ -84,7 +84,8 @@ function waitText({ kind, reason, until }: WaitLike, now: number): string {
   return `(${kind}) ${harmless(reason)}${end}`;
 }
 
-function factLines(facts: Readonly<Record<string, unknown>>): string[] {
+/** Facts by name, a line each. */
+export function factLines(facts: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(facts).map(([key, value]) => `${key} ${factValue(value)}`);
 }
 

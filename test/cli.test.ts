@@ -383,3 +383,48 @@ describe('sluice why, route, destinations and orders', () => {
     expect((await sluice(['suppression', 'list'])).out).toBe('a@b.example  complaint, for good\n');
   });
 });
+
+describe('sluice upstreams, tenants and figures', () => {
+  let engine: FakeEngine;
+  beforeEach(async () => {
+    engine = new FakeEngine();
+    listener = await listenUnix(join(cwd, 'var/spool/control.sock'), (socket) => void serveControl(socket, engine));
+  });
+
+  it('show hosts and how they do, without control characters of theirs', async () => {
+    const { code, out } = await sluice(['upstreams']);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^upstream ses: 3 connections\n {2}ses\.example 192\.0\.2\.1:587 ejected for [45]s more: 3 of 20 connections \(1 idle\), 2 under way, 42 ms, 25\.0% fail\n/,
+    );
+    expect(out).toContain('because of 451 4.7.0 \\u001b[31mslow down');
+    expect(out.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f]/);
+    const json = await sluice(['upstreams', '--json', '--limit', '0']);
+    expect(JSON.parse(json.out)).toMatchObject({ site: 'upstream ses', hosts: [{ state: 'ejected' }] });
+    expect(engine.looked).toEqual([
+      ['upstreams', '', 50, true],
+      ['upstreams', '', 1000, false],
+    ]);
+  });
+
+  it('show tenants of a span', async () => {
+    const { code, out } = await sluice(['tenants', '--span', '24h', '--limit', '7']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^TENANT +MEMORY +DELIVERED .*\nacme\\u001b\[31m +4 +90 +5 +10 +10\.0% +- +0\n$/);
+    expect(engine.looked).toEqual([['tenants', '24h', 7]]);
+    expect(JSON.parse((await sluice(['tenants', '--json'])).out)).toMatchObject({ delivered: 90, bounceShare: 0.1 });
+    const wrong = await sluice(['tenants', '--span', '2h']);
+    expect([wrong.code, wrong.err]).toEqual([64, expect.stringContaining('allowed: 5m, 1h, 24h')]);
+  });
+
+  it('show figures over time', async () => {
+    const { code, out } = await sluice(['figures']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^TIME +ACCEPTED .* LAG\n22:13:20 +0\.0 +1\.0 +2\.0 +3\.0 +21 +4 +5 +9 +10 +11 +-\n$/);
+    expect(JSON.parse((await sluice(['figures', '--json', '--span', '1h'])).out)).toMatchObject({
+      ...{ span: '1h', at: [1_700_000_000_000], series: { accepted: [0], lag: [null] } },
+    });
+    expect((await sluice(['figures', '--span', 'ever'])).code).toBe(64);
+    expect((await sluice(['figures', '--limit', 'few'])).code).toBe(64);
+  });
+});

@@ -1,9 +1,11 @@
 /** HTTP of a whole engine. */
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { FiguresReport, UpstreamReport } from '../src/control/live-reports.js';
 import { type EngineProcess, startEngine } from './helpers/engine.js';
 import { exchange, request } from './helpers/http-client.js';
 import { SmtpTestClient } from './helpers/smtp-client.js';
+import { startSink } from './helpers/smtp-sink.js';
 import { uwsProblem } from './helpers/uws-here.js';
 
 const TOKEN = 'correct-horse-battery';
@@ -87,4 +89,58 @@ describe('HTTP of an engine', () => {
     }
     expect(engine!.transcript()).not.toContain(TOKEN);
   });
+
+  it.skipIf(uwsProblem !== '')(
+    `shows figures, next hops and tenants, and the page that draws them ${uwsProblem}`,
+    async () => {
+      const sink = await startSink();
+      try {
+        const port = await start({ SLUICE_UPSTREAM: `${sink.url}?tls=none`, SLUICE_RELAY_NETWORKS: '127.0.0.0/8' });
+        const get = async (path: string) => (await exchange(port, [request('GET', path)])).json() as never;
+        const client = await SmtpTestClient.open(engine!.port);
+        const content = 'X-Sluice-Tenant: acme\r\nSubject: s\r\n\r\nt\r\n';
+        expect((await client.send('<a@a.example>', ['<b@b.example>'], content)).code).toBe(250);
+        await client.quit();
+        await sink.waitFor(1);
+        const settled = async <T>(look: () => Promise<T>, good: (found: T) => boolean): Promise<T> => {
+          for (const end = Date.now() + 10_000; ; ) {
+            const found = await look();
+            if (good(found) || Date.now() > end) return found;
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+        };
+        const sum = (list: readonly (number | null)[]): number =>
+          list.reduce((all: number, one) => all + (one ?? 0), 0);
+        const figures = await settled<FiguresReport>(
+          () => get('/v1/figures'),
+          ({ series }) => sum(series.delivered) > 0,
+        );
+        expect(sum(figures.series.accepted)).toBeGreaterThan(0);
+        expect(sum(figures.series.latencyP95)).toBeGreaterThan(0);
+        expect(figures.at).toHaveLength(figures.series.lag.length);
+        const later: FiguresReport = await get(`/v1/figures?after=${figures.at.at(-1)}`);
+        expect(later.at.every((end) => end > figures.at.at(-1)!)).toBe(true);
+        const upstreams = await settled<{ items: UpstreamReport[] }>(
+          () => get('/v1/upstreams'),
+          ({ items }) => items[0]?.hosts[0]?.lastReply !== null,
+        );
+        expect(upstreams.items).toHaveLength(1);
+        expect(upstreams.items[0]!.hosts).toMatchObject([
+          { address: '127.0.0.1', port: sink.port, state: 'closed', lastReply: { reply: '250 2.0.0 stored' } },
+        ]);
+        const tenants = await get('/v1/tenants');
+        expect(tenants).toMatchObject({
+          items: [{ tenant: 'acme', queued: 0, delivered: 1, bounced: 0, bounceShare: 0 }],
+        });
+        expect((await exchange(port, [request('GET', '/')])).body).toContain('<title>Sluice</title>');
+        // The command line says the same.
+        const [line] = (await engine!.command(['upstreams', '--json'])).out.split('\n');
+        expect(JSON.parse(line!)).toMatchObject({ site: upstreams.items[0]!.site, hosts: [{ state: 'closed' }] });
+        expect((await engine!.command(['tenants'])).out).toMatch(/^acme +0 +1 +0 +0 +0\.0%/m);
+        expect((await engine!.command(['figures', '--limit', '0'])).out).toMatch(/^\d\d:\d\d:\d\d +\d/m);
+      } finally {
+        await sink.close();
+      }
+    },
+  );
 });

@@ -82,7 +82,8 @@ export const httpSettings = {
     type: bearerToken(),
     default: '',
     defaultNote: 'none: whoever is on this machine may',
-    purpose: 'What requests must bring as `Authorization: Bearer ...`; only /healthz and /readyz need none.',
+    purpose:
+      'What requests must bring as `Authorization: Bearer ...`; only /healthz, /readyz and the files of the dashboard need none.',
     trades: 'Whoever has it can read and delete queued mail.',
     secret: true,
   }),

@@ -16,6 +16,7 @@ import type {
   SuppressionReport,
   WhyReport,
 } from './engine-control.js';
+import type { FiguresReport, TenantReport, UpstreamReport } from './live-reports.js';
 import type { ErasureReport, MessageHistory, MessagePageReport } from './message-reports.js';
 
 const MAX_ANSWER = 64 * 1024 * 1024;
@@ -38,6 +39,9 @@ interface Answers {
   erase: ErasureReport;
   erasures: ErasureReport[];
   destinations: DestinationReport[];
+  figures: FiguresReport;
+  upstreams: UpstreamReport[];
+  tenants: TenantReport[];
   orders: OrderReport[];
   suspend: OrderReport;
   reroute: OrderReport;

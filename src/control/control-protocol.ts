@@ -2,6 +2,7 @@
  * The language of the control socket: one JSON object a line each way, answers in the order of the requests.
  */
 import type { MailSelector, RouteQuestion } from './engine-control.js';
+import type { Span } from './live-reports.js';
 import type { ErasureOrder, MessageQuestion } from './message-reports.js';
 
 /** Bytes of one request line at most. */
@@ -19,6 +20,9 @@ export type IdCommand = (typeof ID_COMMANDS)[number];
 export type ControlRequest =
   | { readonly command: 'status' | 'orders' | 'erasures' }
   | { readonly command: 'list' | 'destinations'; readonly after: string; readonly limit: number }
+  | { readonly command: 'figures'; readonly span: Span; readonly after: number }
+  | { readonly command: 'upstreams'; readonly after: string; readonly limit: number; readonly busiest: boolean }
+  | { readonly command: 'tenants'; readonly span: Span; readonly limit: number }
   | { readonly command: IdCommand; readonly id: string }
   | ({ readonly command: 'route' } & RouteQuestion)
   | ({ readonly command: 'messages' } & MessageQuestion)

@@ -42,6 +42,12 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return (await control.message(request.id)) ?? null;
     case 'destinations':
       return control.destinations(request.after, request.limit);
+    case 'figures':
+      return control.figures(request.span, request.after);
+    case 'upstreams':
+      return control.upstreams(request.after, request.limit, request.busiest);
+    case 'tenants':
+      return control.tenants(request.span, request.limit);
     case 'orders':
       return control.orders();
     case 'suspend':

@@ -2,6 +2,7 @@
  * The small read and command interface that app.ts hands to the control plane (the Unix socket now, HTTP later).
  * Everything here is JSON-safe. Ids are shown ids.
  */
+import type { LiveControl } from './live-reports.js';
 
 import type {
   ErasureOrder,
@@ -174,7 +175,7 @@ export interface SuppressionReport {
   readonly until: number;
 }
 
-export interface EngineControl {
+export interface EngineControl extends LiveControl {
   status(): EngineStatus;
   /** One page of the queue, oldest first, after the given id ('' for the first page). */
   list(after: string, limit: number): Promise<QueueEntry[]>;
@@ -188,8 +189,8 @@ export interface EngineControl {
   /** Why a message waits, and for what. */
   why(id: string): Promise<WhyReport | undefined>;
   route(question: RouteQuestion): Promise<RouteReport>;
-  /** A page in order of their names, after the given one. */
-  destinations(after: string, limit: number): DestinationReport[];
+  /** By name after the given one, or (`busiest`) those with the most mail first, whatever `after` is. */
+  destinations(after: string, limit: number, busiest?: boolean): DestinationReport[];
   orders(): OrderReport[];
   /** `forMs`: how long, 0 without an end. Rejects with words on what cannot be. */
   suspend(selector: MailSelector, reason: string, forMs: number): Promise<OrderReport>;

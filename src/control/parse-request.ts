@@ -18,6 +18,7 @@ import {
   rerouting,
   resumption,
   routeQuestion,
+  span,
   suppression,
   suspension,
   text,
@@ -28,6 +29,21 @@ const requests = [
   z.object({ command: z.enum(['status', 'orders', 'erasures']) }),
   z.object({ command: z.literal('list'), after: text('the last id seen, or ""', MAX_ID).default(''), limit }),
   z.object({ command: z.literal('destinations'), after, limit }),
+  z.object({
+    command: z.literal('figures'),
+    span: span.default('5m'),
+    after: z
+      .number({ error: 'allowed: ms since 1970, 0 for all' })
+      .min(0, 'allowed: ms since 1970, 0 for all')
+      .default(0),
+  }),
+  z.object({
+    command: z.literal('upstreams'),
+    after,
+    limit,
+    busiest: z.boolean('allowed: true, false').default(false),
+  }),
+  z.object({ command: z.literal('tenants'), span: span.default('1h'), limit }),
   z.object({ command: z.enum(ID_COMMANDS), id: needed('an id', MAX_ID) }),
   z.object({ command: z.literal('route'), ...routeQuestion }),
   z.object({ command: z.literal('erase'), ...erasureOrder }),

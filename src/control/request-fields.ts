@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
+import { SPANS } from './live-reports.js';
 import { type MessageQuestion, RECIPIENT_STATUSES } from './message-reports.js';
 
 export const MAX_ID = 64;
@@ -17,7 +18,10 @@ export const text = (what: string, max = MAX_TEXT) =>
 export const needed = (what: string, max = MAX_TEXT) => text(what, max).min(1, `allowed: ${what}`);
 export const selector = z.strictObject(
   {
-    domain: text('a domain, or ".domain" for all below it').default(''),
+    // As recipients have it, and as people write "all below".
+    domain: text('a domain, or ".domain" for all below it')
+      .transform((given) => given.toLowerCase().replace(/^\*\./, '.'))
+      .default(''),
     tenant: text('a tenant').default(''),
     pool: text('an egress pool or upstream group').default(''),
     campaign: text('a tag').default(''),
@@ -37,6 +41,7 @@ export const forMs = z
 export const wholePage = `allowed: a whole number from 1 to ${MAX_PAGE}`;
 export const limit = z.int({ error: wholePage }).min(1, wholePage).max(MAX_PAGE, wholePage).default(100);
 export const after = text('the last one seen, or ""').default('');
+export const span = z.enum(SPANS, { error: `allowed: ${SPANS.join(', ')}` });
 export const words = z.record(z.string().max(MAX_ID), text('a text')).default({});
 
 const tenant = text('a tenant').default('');

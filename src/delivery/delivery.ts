@@ -13,7 +13,7 @@ import type { Scheduler } from '../queue/scheduler.js';
 import type { SuspensionCheck } from '../queue/suspensions.js';
 import type { Wait } from '../queue/wait.js';
 import type { ConnectionOptions } from './connection-plan.js';
-import type { DestinationFacts } from './destination-facts.js';
+import { type DestinationFacts, factsOfSites, type KnownSite } from './destination-facts.js';
 import { DestinationPool } from './destination-pool.js';
 import { JobEnds } from './job-ends.js';
 import type { ReturnPath } from './return-path.js';
@@ -158,6 +158,27 @@ export class Delivery {
     if (destination === undefined) return [...this.pools.values()].map((pool) => pool.describe(now));
     const pool = this.pools.get(destination);
     return pool === undefined ? [] : [pool.describe(now)];
+  }
+
+  /**
+   * Sites that something is known of, in use or not: by name after the given one, or (`busiest`) those with the most
+   * connections first, whatever `after` is.
+   */
+  describeSites(after: string, limit: number, busiest: boolean): readonly KnownSite[] {
+    const found = new Map<string, { readonly sites: SiteConnections[]; connections: number }>();
+    for (const one of this.sites.values()) {
+      const { site } = one.control;
+      if (!busiest && site <= after) continue;
+      const same = found.get(site) ?? { sites: [], connections: 0 };
+      same.sites.push(one);
+      same.connections += one.slots.connections;
+      found.set(site, same);
+    }
+    const now = this.environment.clock.now();
+    return [...found]
+      .sort(([a, one], [b, other]) => (busiest ? other.connections - one.connections : 0) || (a < b ? -1 : 1))
+      .slice(0, limit)
+      .map(([, { sites }]) => factsOfSites(sites, now));
   }
 
   /** Begins nothing new; resolves when no connection is left, at the latest after `limit` ms. */

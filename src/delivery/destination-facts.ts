@@ -3,7 +3,9 @@
  */
 import type { Wait } from '../queue/wait.js';
 import type { EgressPool } from './egress.js';
+import type { HostFacts } from './health/describe-host.js';
 import type { HostState } from './host-state.js';
+import type { SaidReply } from './last-replies.js';
 import type { SiteControl } from './site-control.js';
 import type { Slots } from './slots.js';
 
@@ -19,6 +21,22 @@ export interface DestinationFacts {
   /** Most connections of the destination and what the control of the site says; pools of sources. */
   readonly limits: Readonly<Record<string, unknown>>;
   readonly waits: readonly Wait[];
+}
+
+/** A site with its hosts, in use or not. `hosts`: as in DestinationFacts. */
+export interface KnownSite {
+  readonly site: string;
+  readonly connections: number;
+  readonly hosts: readonly KnownHost[];
+  readonly limits: Readonly<Record<string, unknown>>;
+}
+
+/** JSON-safe. Times are engine clock ms. */
+export interface KnownHost extends HostFacts {
+  /** Most connections; null: no limit. */
+  readonly limit: number | null;
+  readonly lastReply: SaidReply | null;
+  readonly refusals: readonly SaidReply[];
 }
 
 /** What a pool shows of itself. */
@@ -43,7 +61,7 @@ export function factsOf(pool: PoolView, now: number): DestinationFacts {
     site: site?.control.site ?? '',
     connections: slots.connections,
     siteConnections: site?.slots.connections ?? 0,
-    hosts: hosts.map((host) => factsOfHost(host, now)),
+    hosts: hosts.map((host) => ({ ...factsOfHost(host, now) })),
     limits: {
       connections: finite(slots.limit),
       siteConnections: finite(site?.slots.limit ?? slots.limit),
@@ -81,7 +99,24 @@ export function waitsOf(pool: PoolView, now: number): readonly Wait[] {
   return waits;
 }
 
-function factsOfHost(host: HostState, now: number): Readonly<Record<string, unknown>> {
+/** The connections of one site, which may have several controls: one for each set of hosts. `sites`: at least one. */
+export function factsOfSites(
+  sites: readonly {
+    readonly control: SiteControl;
+    readonly slots: Slots;
+    readonly states: Iterable<HostState>;
+  }[],
+  now: number,
+): KnownSite {
+  return {
+    site: sites[0]!.control.site,
+    connections: sites.reduce((sum, { slots }) => sum + slots.connections, 0),
+    hosts: sites.flatMap(({ states }) => [...states].map((host) => factsOfHost(host, now))),
+    limits: { ...sites[0]!.control.describe(now) },
+  };
+}
+
+function factsOfHost(host: HostState, now: number): KnownHost {
   const { replies, slots } = host;
   return {
     ...host.describe(now),

@@ -19,10 +19,12 @@ import type {
   MessageQuestion,
 } from '../../src/control/message-reports.js';
 
+import { FakeLive } from './fake-live.js';
+
 type Brain = Omit<EngineControl, 'status' | 'list' | 'show' | 'retry' | 'hold' | 'release' | 'remove'>;
 
 /** Fakes of the commands about routes, orders and suppression. `note` gets a line for each call. */
-export class FakeBrain implements Brain {
+export class FakeBrain extends FakeLive implements Brain {
   waiting: WhyReport | undefined;
   places: DestinationReport[] = [];
   standing: OrderReport[] = [];

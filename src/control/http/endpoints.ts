@@ -2,10 +2,7 @@
  * All endpoints.
  */
 import { z } from 'zod';
-import { MAX_PAGE } from '../control-protocol.js';
 import {
-  after,
-  limit,
   ofTenant,
   rerouting,
   resumption,
@@ -18,25 +15,14 @@ import * as answers from './answers.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
 import { eventEndpoints } from './event-endpoints.js';
 import { historyEndpoints } from './history-endpoints.js';
+import { liveEndpoints } from './live-endpoints.js';
 import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
+import { inOrder, order, page, paged } from './paging.js';
 import { Problem } from './problem.js';
 
-/** A number in a query is text. */
-const textLimit = z
-  .string()
-  .regex(/^[1-9]\d{0,5}$/, `allowed: a whole number from 1 to ${MAX_PAGE}`)
-  .default('100')
-  .transform(Number)
-  .pipe(limit.unwrap());
-const page = { after, limit: textLimit };
 const OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** A page with the key of its last item, by which the next one is asked for; null: it was the last. */
-function paged<T>(items: readonly T[], most: number, key: (item: T) => string) {
-  return { items, next: items.length < most ? null : key(items[items.length - 1]!) };
-}
 
 function plain(status: number, words: string): Answer {
   return new Answer(status, 'text/plain; charset=utf-8', `${words}\n`);
@@ -143,12 +129,18 @@ const rows: Endpoint[] = [
   endpoint({
     method: 'GET',
     path: '/v1/destinations',
-    summary: 'A page of destinations by name: queued mail, connections, hosts, limits.',
-    query: z.strictObject(page),
+    summary: 'A page of destinations by name, or those with the most mail: queued mail, connections, hosts, limits.',
+    query: z.strictObject({ ...page, order }),
     answer: answers.page(answers.destination),
-    run: ({ control, query }) =>
-      paged(control().destinations(query.after, query.limit), query.limit, ({ destination }) => destination),
+    run: ({ control, query: { after, limit, order } }) =>
+      inOrder(
+        order,
+        control().destinations(after, limit, order === 'busiest'),
+        limit,
+        ({ destination }) => destination,
+      ),
   }),
+  ...liveEndpoints,
   endpoint({
     method: 'POST',
     path: '/v1/route',

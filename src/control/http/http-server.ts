@@ -6,6 +6,7 @@
  * less than 16 KiB in 10 s is cut off.
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { serveDashboard } from './dashboard-assets.js';
 import { endpoints } from './endpoints.js';
 import type { FanoutCounts } from './event-fanout.js';
 import { type EventSocketOptions, EventSockets } from './event-sockets.js';
@@ -77,6 +78,7 @@ export class HttpServer {
     // The library tells its filter of a connection that becomes a WebSocket neither then nor when it ends.
     const events = new EventSockets(serving.guard, plane, options, () => connections--);
     events.serve(app);
+    serveDashboard(app);
     app.any('/*', (response, request) => void serve(new Exchange(response, request), serving));
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
       if (tls !== null) app.listen_unix(resolve, tls.socket);

@@ -1,3 +1,4 @@
+import http from 'node:http';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineControl, QueueEntry } from '../../../src/control/engine-control.js';
@@ -111,9 +112,20 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     expect(await exchange(port, [request('GET', '/readyz')])).toMatchObject({ status: 200, body: 'ready\n' });
     notReady = 'the spool has no room';
     expect(await exchange(port, [request('GET', '/readyz')])).toMatchObject({ status: 503, body: `${notReady}\n` });
-    const head = await exchange(port, [request('HEAD', '/healthz', undefined, { Connection: 'close' })]);
+    const head = await exchange(port, [request('HEAD', '/healthz')]);
     expect(head).toMatchObject({ status: 200, body: '' });
     expect(head.head).toMatch(/content-length: 6/i);
+    // The connection goes on.
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (method: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = http.request({ agent, port, method, path: '/healthz' }, (answer) => {
+          answer.resume().on('end', () => resolve(answer.statusCode ?? 0));
+        });
+        sent.on('error', reject).end();
+      });
+    expect([await ask('HEAD'), await ask('GET')]).toEqual([200, 200]);
+    agent.destroy();
   });
 
   it('gives metrics in the form that is asked for', async () => {
@@ -148,6 +160,9 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/queue/{id}/hold', '/v1/queue/F1/hold'],
       ['POST', '/v1/queue/{id}/release', '/v1/queue/F1/release'],
       ['GET', '/v1/destinations', '/v1/destinations?limit=1'],
+      ['GET', '/v1/figures', '/v1/figures?span=1h&after=12'],
+      ['GET', '/v1/upstreams', '/v1/upstreams?limit=1&order=busiest'],
+      ['GET', '/v1/tenants', '/v1/tenants?span=24h&limit=7'],
       ['POST', '/v1/route', '/v1/route', JSON.stringify({ sender: '', recipient: 'a@b.example' })],
       ['POST', '/v1/orders/suspend', '/v1/orders/suspend', JSON.stringify({ selector, reason: 'r', forMs: 5 })],
       ['POST', '/v1/orders/reroute', '/v1/orders/reroute', JSON.stringify({ selector, to: 'mx' })],
@@ -172,6 +187,11 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     const rest = endpoints.filter((row) => row.answer !== undefined).map(({ method, path }) => `${method} ${path}`);
     expect(rest.filter((one) => !answered.includes(one))).toEqual(['DELETE /v1/queue/{id}']);
     expect(calls).toEqual(['list  1', 'retry F1', 'hold F1', 'release F1']);
+    expect(brain.looked).toEqual([
+      ['figures', '1h', 12],
+      ['upstreams', '', 1, true],
+      ['tenants', '24h', 7],
+    ]);
     expect(brain.asked).toContainEqual([
       'bounce',
       { domain: 'example.org', tenant: '', pool: '', campaign: '' },
@@ -256,6 +276,15 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
     for (const query of ['limit=0', 'limit=1001', 'limit=1e3', 'limit=', 'limit=-1', 'colour=red', 'after=a&after=b'])
       problem(await exchange(port, [request('GET', `/v1/queue?${query}`)]), 422);
     problem(await exchange(port, [request('GET', '/v1/status?x=1')]), 422);
+    for (const query of [
+      'figures?span=2h',
+      'figures?after=-1',
+      'figures?after=now',
+      'upstreams?order=size',
+      'tenants?span=',
+    ])
+      problem(await exchange(port, [request('GET', `/v1/${query}`)]), 422);
+    expect(brain.looked).toEqual([]);
     problem(await exchange(port, [request('POST', '/v1/orders/bounce', '{"selector":{}}')]), 422);
     expect(brain.asked).toEqual([]);
   });
