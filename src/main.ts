@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { App } from './app.js';
 import { MailHistory } from './app-history.js';
 import { type Http, openHttp } from './app-http.js';
+import { openLogFile } from './app-log.js';
+import { Service, type ServiceState } from './app-service.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
@@ -34,7 +36,14 @@ async function main(): Promise<number> {
     for (const problem of problems) process.stderr.write(`sluice: ${problem}\n`);
     return EX_CONFIG;
   }
-  const log = createLog({ level: settings.logLevel, format: settings.logFormat });
+  let log: Log;
+  try {
+    const { logLevel: level, logFormat: format } = settings;
+    log = createLog({ level, format, file: openLogFile(settings) });
+  } catch (error) {
+    process.stderr.write(`sluice: ${messageOf(error)}\n`);
+    return EX_CONFIG;
+  }
   for (const warning of warnings) log.warn({}, warning);
   const code = await new Engine(settings, sources, log).run();
   await log.close();
@@ -47,6 +56,7 @@ class Engine {
   private readonly log: Log;
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private readonly mail = new MailEvents();
+  private readonly service: Service;
   private app: App | null = null;
   private http: Http | null = null;
   /** Asked for since none was under way. */
@@ -58,6 +68,7 @@ class Engine {
     this.settings = settings;
     this.sources = sources;
     this.log = log;
+    this.service = new Service(log, () => this.state());
   }
 
   async run(): Promise<number> {
@@ -66,6 +77,7 @@ class Engine {
       const onSignal = (signal: string): void => {
         if (this.stopping) process.exit(0);
         this.stopping = true;
+        this.service.stopping();
         log.info({ signal }, 'shutting down');
         this.wake();
         resolve();
@@ -73,7 +85,10 @@ class Engine {
       process.on('SIGTERM', onSignal);
       process.on('SIGINT', onSignal);
     });
-    process.on('SIGHUP', () => void this.reload());
+    process.on('SIGHUP', () => {
+      log.reopen();
+      void this.reload();
+    });
     let control: UnixListener | null = null;
     const { sources, mail } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
@@ -95,6 +110,7 @@ class Engine {
       wait = REOPEN_FIRST;
       control ??= await this.openControl();
       this.announce(app);
+      this.service.ready();
       const failure = await Promise.race([app.failure, stop.then(() => null)]);
       if (failure === null) {
         await app.drain(settings.shutdownTimeout);
@@ -108,6 +124,7 @@ class Engine {
     await control?.close();
     this.http?.close();
     await history.close();
+    this.service.close();
     log.info({}, 'stopped');
     return 0;
   }
@@ -116,9 +133,10 @@ class Engine {
     const { settings, log } = this;
     const fields = { version: VERSION, pid: process.pid, listen: app.addresses, durability: settings.durability };
     // People and scripts wait for this line: it comes whatever the log level.
-    if (settings.logLevel === 'trace' || settings.logLevel === 'debug' || settings.logLevel === 'info')
-      log.info(fields, 'sluice ready');
-    else process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...fields, msg: 'sluice ready' })}\n`);
+    const logged = settings.logLevel === 'trace' || settings.logLevel === 'debug' || settings.logLevel === 'info';
+    if (logged) log.info(fields, 'sluice ready');
+    if (!logged || settings.logFile !== '')
+      process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...fields, msg: 'sluice ready' })}\n`);
   }
 
   private async openControl(): Promise<UnixListener | null> {
@@ -140,11 +158,22 @@ class Engine {
   private async reload(): Promise<void> {
     this.reloads++;
     if (this.reloads > 1) return;
+    this.service.reloading();
     for (let done = 0; done < this.reloads; ) {
       done = this.reloads;
       await this.reloadOnce();
     }
     this.reloads = 0;
+    // A spool that failed meanwhile says it is ready itself.
+    if (this.app !== null && !this.stopping) this.service.ready();
+  }
+
+  private state(): ServiceState {
+    const status = this.app?.control().status();
+    if (status === undefined) return { healthy: false, status: 'the spool failed and is opened again' };
+    const { queued, accepted, delivered, deferred, failed } = status;
+    const counts = `accepted ${accepted}, delivered ${delivered}, deferred ${deferred}, failed ${failed}`;
+    return { healthy: true, status: `queued ${queued}; ${counts}` };
   }
 
   private async reloadOnce(): Promise<void> {

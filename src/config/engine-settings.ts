@@ -3,7 +3,7 @@
  */
 import { domainRewrites, fieldNames, fieldTexts } from './header-rule-type.js';
 import { setting } from './setting.js';
-import { choice, duration, list, size, text } from './value-type.js';
+import { choice, duration, flag, list, size, text } from './value-type.js';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
@@ -20,6 +20,14 @@ export const storageSettings = {
     default: './var/spool',
     purpose: 'Where accepted mail is kept. One engine per directory.',
     trades: 'The flush time of this disk bounds the time of each 250: local SSD, no network file system.',
+  }),
+  spoolAllowTmpfs: setting({
+    name: 'SLUICE_SPOOL_ALLOW_TMPFS',
+    group: 'Spool and memory',
+    type: flag(),
+    default: 'no',
+    purpose: 'Lets the spool be in memory (tmpfs, ramfs), where the engine does not start otherwise.',
+    trades: 'A restart of the machine or the container loses all queued mail.',
   }),
   durability: setting({
     name: 'SLUICE_DURABILITY',
@@ -147,22 +155,6 @@ export const operationSettings = {
     default: '30s',
     purpose: 'For transactions and deliveries under way to finish after SIGTERM.',
     trades: 'Keep it below the kill timeout of the service manager. Nothing acknowledged is lost either way.',
-  }),
-  logLevel: setting({
-    name: 'SLUICE_LOG_LEVEL',
-    group: 'Operation',
-    type: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
-    default: 'info',
-    purpose: 'The least important line that is logged.',
-    trades: 'info is three lines a message; warn leaves them out and saves their CPU time.',
-  }),
-  logFormat: setting({
-    name: 'SLUICE_LOG_FORMAT',
-    group: 'Operation',
-    type: choice(['auto', 'json', 'pretty']),
-    default: 'auto',
-    purpose: 'JSON lines, lines for people, or (auto) the latter on a terminal only.',
-    trades: 'pretty costs several times the CPU time of json.',
   }),
   controlSocket: setting({
     name: 'SLUICE_CONTROL_SOCKET',
