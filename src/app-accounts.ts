@@ -14,6 +14,7 @@ import { QuotaFile } from './accounts/quota-file.js';
 import type { TokenRules } from './accounts/token-claims.js';
 import { TokenIntrospection } from './accounts/token-introspection.js';
 import { TokenSource } from './accounts/token-source.js';
+import type { FailedLogin } from './audit/failed-logins.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
@@ -33,6 +34,9 @@ export function accountHttp(settings: Settings): HttpRequester {
   }
 }
 
+/** Hears of each login that failed. */
+export type LoginFailed = (login: FailedLogin) => void;
+
 /**
  * Reads accounts, keys and the configuration file. `changed`: the account file was read again by itself.
  * @throws SluiceError `bad-account-file`, `bad-jwks`, `bad-config-file`: a mistake in one of them.
@@ -43,6 +47,7 @@ export async function openAccounts(
   http: HttpClient,
   clock: Clock,
   changed: () => void = () => {},
+  loginFailed: LoginFailed = () => {},
 ): Promise<Accounts> {
   const configured = readConfigFile(settings.configFile).account;
   const sources: AccountSource[] = [];
@@ -98,6 +103,7 @@ export async function openAccounts(
       quotaFile: sources.length === 0 ? null : await QuotaFile.open(settings.spoolDir, quotas, clock, log),
       clock,
       log,
+      refused: (client, user, reason) => loginFailed({ over: 'smtp', client, user, reason }),
     },
     configured,
   );

@@ -2,6 +2,7 @@
  * The operator's HTTP plane, tied to the engine. It lives with the process, as the control socket does: it outlives a
  * spool that is opened anew, and says meanwhile that mail is not taken.
  */
+import type { EngineAudit } from './app-audit.js';
 import { type HttpTls, openHttpTls, privateSocket } from './app-http-tls.js';
 import { effectiveSettings } from './config/describe-settings.js';
 import { httpAddress } from './config/http-settings.js';
@@ -35,6 +36,7 @@ export interface HttpParts {
   readonly sources: ReadonlyMap<string, Source>;
   readonly log: Log;
   readonly mail: MailEvents;
+  readonly audit: Pick<EngineAudit, 'control' | 'loginFailed' | 'page'>;
   /** null: the engine is starting, stopping or opens its spool anew. */
   engine(): Engine | null;
 }
@@ -55,6 +57,7 @@ export async function openHttp(parts: HttpParts): Promise<Http | null> {
   if (http === null) return null;
   const told = new ToldLately(SILENCE);
   const refused = (client: string, reason: string): void => {
+    parts.audit.loginFailed({ over: 'http', client, user: '', reason });
     if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');
   };
   const closers: (() => void)[] = [];
@@ -96,11 +99,17 @@ function optionsOf(settings: Settings, socket: string | null): HttpOptions {
   };
 }
 
-function planeOf({ settings, sources, log, mail, engine }: HttpParts, refused: Plane['refused']): Plane {
+function planeOf({ settings, sources, log, mail, audit, engine }: HttpParts, refused: Plane['refused']): Plane {
+  const { httpToken, httpClientCa } = settings;
+  const standing = httpToken !== '' ? 'token' : httpClientCa !== '' ? 'certificate' : 'loopback';
   const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
   return {
     version: VERSION,
-    control: () => engine()?.control(),
+    control: (client) => {
+      const control = engine()?.control();
+      return control && audit.control(control, `http ${client} (${standing})`);
+    },
+    audit: (wanted) => audit.page(wanted),
     injector: () => engine()?.injector(),
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
     metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',

@@ -7,7 +7,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
-import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
+import { accountHttp, type LoginFailed, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
@@ -66,6 +66,7 @@ export class App {
   private readonly wheel = new DeadlineWheel(() => systemClock.now());
   private readonly segments: SegmentPool;
   private readonly inherited: InheritedSockets;
+  private readonly loginFailed: LoginFailed;
   private readonly count: ConnectionCount;
   private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
@@ -84,9 +85,10 @@ export class App {
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
 
-  private constructor(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents) {
+  private constructor(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents, loginFailed: LoginFailed) {
     this.settings = settings;
     this.inherited = inherited;
+    this.loginFailed = loginFailed;
     this.log = log;
     this.events = new EngineEvents(log, systemClock, mail);
     this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
@@ -101,8 +103,14 @@ export class App {
    * Builds everything and begins to listen; resolves when every listener is bound.
    * @throws SluiceError naming what stands in the way of a start and how to mend it.
    */
-  static async start(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents): Promise<App> {
-    const app = new App(settings, log, inherited, mail);
+  static async start(
+    settings: Settings,
+    log: Log,
+    inherited: InheritedSockets,
+    mail: MailEvents,
+    loginFailed: LoginFailed,
+  ): Promise<App> {
+    const app = new App(settings, log, inherited, mail, loginFailed);
     try {
       await app.open();
     } catch (error) {
@@ -252,7 +260,7 @@ export class App {
     this.spool = spool;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
-    this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
+    this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions(), this.loginFailed);
     const host = securityHost(events, this.log, segments, () => this.intake);
     const plan = await MailPlan.open({
       ...{ settings, tables, log: this.log, clock, wheel: this.wheel, spool, events, host },

@@ -10,6 +10,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { auditPath } from './audit-settings.js';
 import { authProblems, authWarnings } from './auth-checks.js';
 import { httpProblems, httpWarnings } from './http-settings.js';
 import { injectionProblems } from './injection-settings.js';
@@ -243,6 +244,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     mxCa: absolute(loaded.settings.mxCa),
     httpTlsCert: absolute(loaded.settings.httpTlsCert),
     httpTlsKey: absolute(loaded.settings.httpTlsKey),
+    auditFile: auditPath(loaded.settings.auditFile, spoolDir, cwd),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return {

@@ -4,6 +4,7 @@
  * Durations are milliseconds and sizes are bytes once parsed. A default is what suits a relay on a small server; what it
  * trades is beside it. The rows are kept by subject in the files imported here.
  */
+import { auditSettings } from './audit-settings.js';
 import { accountSettings, authFailureSettings, configFileSettings, oauthSettings } from './auth-settings.js';
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
@@ -39,6 +40,7 @@ export const schema = {
   ...outcomeSettings,
   ...rewritingSettings,
   ...operationSettings,
+  ...auditSettings,
   ...httpSettings,
   ...injectionSettings,
 };

@@ -14,6 +14,7 @@ import {
   suspension,
   unsuppression,
 } from '../request-fields.js';
+import { auditEndpoints } from './audit-endpoints.js';
 import * as answers from './answers.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
 import { eventEndpoints } from './event-endpoints.js';
@@ -239,6 +240,7 @@ const rows: Endpoint[] = [
     answer: answers.page(answers.configEntry),
     run: ({ plane }: Call<unknown, unknown>) => ({ items: plane.config(), next: null }),
   }),
+  ...auditEndpoints,
   ...eventEndpoints,
   ...messageEndpoints,
 ];

@@ -51,6 +51,7 @@ const plane = planeOf({
   metrics: (open) => (control === undefined ? '' : open ? 'open\n# EOF\n' : 'plain\n'),
   subscribe: () => () => undefined,
   config: () => [{ name: 'SLUICE_HTTP_TOKEN', value: '***', source: '.env' }],
+  audit: async () => [],
   failed: (path, error) => failures.push([path, error]),
   refused: (client, reason) => refusals.push(`${client} ${reason}`),
 });
