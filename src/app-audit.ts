@@ -8,8 +8,8 @@
 import type { AuditEntry, AuditEvent, Position } from './audit/audit-entry.js';
 import { AuditLog } from './audit/audit-log.js';
 import { type FailedLogin, FailedLogins } from './audit/failed-logins.js';
-import { readEntries, type Wanted } from './audit/read-log.js';
 import { Fingerprints } from './audit/fingerprints.js';
+import { readEntries, type Wanted } from './audit/read-log.js';
 import { readConfigFile } from './config/config-file.js';
 import { type Settings, schema } from './config/schema.js';
 import type { EngineControl } from './control/engine-control.js';
@@ -53,7 +53,10 @@ export function audited(control: EngineControl, actor: string, log: Pick<AuditLo
     const command = (control[name as keyof EngineControl] as (...args: unknown[]) => unknown).bind(control);
     if (change === 'reads') return [name, command];
     const [action, details] = change as readonly [string, (...args: unknown[]) => Details];
-    return [name, (...args: unknown[]) => recorded(log, { actor, action, details: details(...args) }, () => command(...args))];
+    return [
+      name,
+      (...args: unknown[]) => recorded(log, { actor, action, details: details(...args) }, () => command(...args)),
+    ];
   });
   return Object.fromEntries(commands) as EngineControl;
 }

@@ -85,7 +85,13 @@ export class App {
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
 
-  private constructor(settings: Settings, log: Log, inherited: InheritedSockets, mail: MailEvents, loginFailed: LoginFailed) {
+  private constructor(
+    settings: Settings,
+    log: Log,
+    inherited: InheritedSockets,
+    mail: MailEvents,
+    loginFailed: LoginFailed,
+  ) {
     this.settings = settings;
     this.inherited = inherited;
     this.loginFailed = loginFailed;

@@ -78,7 +78,8 @@ function* verdictLines({ lines, files, last, finding, torn }: Verdict): Generato
     return;
   }
   yield `${many(lines, 'entry').replace('entrys', 'entries')} in ${many(files, 'file')} are as they were written`;
-  if (torn > 0) yield `${many(torn, 'byte')} at the end were left by a crash before they counted; the next start takes them away`;
+  if (torn > 0)
+    yield `${many(torn, 'byte')} at the end were left by a crash before they counted; the next start takes them away`;
   yield `head ${last.hash} (entry ${last.seq})`;
 }
 

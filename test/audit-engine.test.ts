@@ -1,5 +1,5 @@
 /** The audit log of a whole engine: who did what, what changed, what is refused. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -49,7 +49,9 @@ describe('the audit log of an engine', () => {
     const client = await SmtpTestClient.open(running.port);
     expect((await client.send('<a@a.example>', ['<b@b.example>'], 'Subject: s\r\n\r\nt\r\n')).code).toBe(250);
     await client.quit();
-    const [{ id }] = JSON.parse(`[${(await running.command(['queue', 'list', '--json'])).out.trim()}]`) as [{ id: string }];
+    const [{ id }] = JSON.parse(`[${(await running.command(['queue', 'list', '--json'])).out.trim()}]`) as [
+      { id: string },
+    ];
     expect((await running.command(['queue', 'hold', id])).code).toBe(0);
     expect((await running.command(['suspend', '--domain', 'b.example', '--reason', 'test'])).code).toBe(0);
     expect((await running.command(['reroute', '--domain', 'b.example', '--to', 'upstream/nope'])).code).not.toBe(0);
@@ -81,7 +83,11 @@ describe('the audit log of an engine', () => {
     writeFileSync(config, '[lanes]\ndefault = "bulk"\n');
     await start({ SLUICE_CONFIG: config });
     await engine!.stop();
-    await start({ SLUICE_CONFIG: config, SLUICE_RETRY_MIN: '7s', SLUICE_UPSTREAM: 'smtp://user:other-secret@127.0.0.1:1?tls=none&auth=plain' });
+    await start({
+      SLUICE_CONFIG: config,
+      SLUICE_RETRY_MIN: '7s',
+      SLUICE_UPSTREAM: 'smtp://user:other-secret@127.0.0.1:1?tls=none&auth=plain',
+    });
     writeFileSync(config, '[lanes]\ndefault = "immediate"\n');
     engine!.signal('SIGHUP');
     await expect.poll(() => entries().at(-1)!.action).toBe('config.reload');
@@ -116,13 +122,6 @@ describe('the audit log of an engine', () => {
     });
     expect((await running.command(['audit', 'verify', '--head', 'abc'])).code).toBe(64);
     expect((await running.command(['audit', 'verify', '--file', join(folder, 'nothing')])).code).toBe(66);
-  });
-
-  it.skipIf(process.getuid!() === 0)('refuses actions where it cannot be written, and mail flows', async () => {
-    mkdirSync(join(folder, 'audit'), { mode: 0o500 });
-    await refusal(await start());
-    chmodSync(join(folder, 'audit'), 0o700);
-    expect((await engine!.command(['suppression', 'add', 'x@x.example'])).code).toBe(0);
   });
 
   it('refuses actions where a folder is in its place, and mail flows', async () => {
@@ -182,7 +181,7 @@ describe('the audit log of an engine', () => {
   it('has failed logins of SMTP', async () => {
     const accounts = join(folder, 'accounts');
     writeFileSync(accounts, '', { mode: 0o600 });
-    const running = await start({ SLUICE_AUTH_FILE: accounts, SLUICE_AUTH_INSECURE: 'yes' });
+    const running = await start({ SLUICE_AUTH_FILE: accounts, SLUICE_AUTH_WITHOUT_TLS: 'yes' });
     const client = await SmtpTestClient.open(running.port);
     const plain = Buffer.from('\0nobody\0secret-guess').toString('base64');
     expect((await client.command(`AUTH PLAIN ${plain}`)).code).toBe(535);

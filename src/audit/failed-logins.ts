@@ -63,7 +63,11 @@ export class FailedLogins {
       this.tell({ actor: `${first.over} ${first.client}`, action: 'login.failed', details });
     }
     if (this.others > 0)
-      this.tell({ actor: 'smtp and http', action: 'login.failed', details: { failures: this.others, clients: 'more' } });
+      this.tell({
+        actor: 'smtp and http',
+        action: 'login.failed',
+        details: { failures: this.others, clients: 'more' },
+      });
     this.counts.clear();
     this.others = 0;
   }

@@ -5,7 +5,8 @@
  * fingerprint in the log says nothing of a short secret.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 const OWNER_ONLY = 0o600;
 /** Bytes. */
@@ -53,6 +54,7 @@ export class Fingerprints {
 
   private keep(state: State): void {
     try {
+      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
       const fresh = `${this.path}.new`;
       writeFileSync(fresh, `${JSON.stringify(state)}\n`, { mode: OWNER_ONLY, flush: true });
       renameSync(fresh, this.path);

@@ -1,13 +1,22 @@
 /** The audit log: chain, files, recovery, and that whatever is done to it is found. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AuditLog, type AuditLogOptions } from '../../src/audit/audit-log.js';
 import { chainedLine, ORIGIN, type Position } from '../../src/audit/audit-entry.js';
 import { headPath, headText, linesOf } from '../../src/audit/audit-files.js';
+import { AuditLog, type AuditLogOptions } from '../../src/audit/audit-log.js';
 import { readEntries } from '../../src/audit/read-log.js';
 import { verifyLog } from '../../src/audit/verify-log.js';
 
@@ -46,7 +55,10 @@ describe('a line', () => {
   it('has its hash over itself without the hash, and that of the line before', async () => {
     await write(2);
     const [first, second] = readFileSync(path, 'utf8').trimEnd().split('\n');
-    const hash = (line: string) => createHash('sha256').update(line.replace(/,"hash":"[0-9a-f]{64}"/, '')).digest('hex');
+    const hash = (line: string) =>
+      createHash('sha256')
+        .update(line.replace(/,"hash":"[0-9a-f]{64}"/, ''))
+        .digest('hex');
     expect(JSON.parse(first!)).toEqual({
       ...{ seq: 1, time: '2023-11-14T22:13:20.000Z', ...event(0), prev: '0'.repeat(64), hash: hash(first!) },
     });
@@ -141,7 +153,10 @@ describe('a start', () => {
     expect(await verify()).toMatchObject({ lines: 3, finding: null, torn: next.length - 20 });
     await write(1);
     const entries = await readEntries(path, { after: 3, since: 0, limit: 10 });
-    expect(entries).toMatchObject([{ action: 'audit.repaired', details: { torn: { bytes: next.length - 20 } } }, event(0)]);
+    expect(entries).toMatchObject([
+      { action: 'audit.repaired', details: { torn: { bytes: next.length - 20 } } },
+      event(0),
+    ]);
     expect(await verify()).toMatchObject({ lines: 5, finding: null, torn: 0 });
   });
 
@@ -194,8 +209,14 @@ describe('whatever is done to the log', () => {
         const bytes = Buffer.from(lines[at]!);
         const offset = place % bytes.length;
         bytes[offset] = bytes[offset]! ^ change;
-        const before = lines.slice(0, at).map((one) => `${one}\n`).join('');
-        const after = lines.slice(at + 1).map((one) => `${one}\n`).join('');
+        const before = lines
+          .slice(0, at)
+          .map((one) => `${one}\n`)
+          .join('');
+        const after = lines
+          .slice(at + 1)
+          .map((one) => `${one}\n`)
+          .join('');
         writeFileSync(path, Buffer.concat([Buffer.from(before), bytes, Buffer.from(`\n${after}`)]));
         const { finding } = await verify();
         expect(finding).toMatchObject({ flaw: 'changed', path, line: at + 1 });
@@ -270,23 +291,27 @@ describe('whatever is done to the log', () => {
 describe('lines of a file', () => {
   it('are told apart whatever their length, with their offsets', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 400_000 }), { maxLength: 6 }), fc.boolean(), async (lengths, end) => {
-        const text = lengths.map((length) => 'x'.repeat(length)).join('\n') + (end ? '\n' : '');
-        writeFileSync(path, text);
-        const found: number[] = [];
-        for await (const { offset, number } of linesOf(path)) {
-          found.push(offset);
-          expect(number).toBe(found.length);
-        }
-        const expected: number[] = [];
-        let at = 0;
-        for (const part of text.split('\n')) {
-          expected.push(at);
-          at += part.length + 1;
-        }
-        if (expected.at(-1) === text.length) expected.pop();
-        expect(found).toEqual(expected);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 400_000 }), { maxLength: 6 }),
+        fc.boolean(),
+        async (lengths, end) => {
+          const text = lengths.map((length) => 'x'.repeat(length)).join('\n') + (end ? '\n' : '');
+          writeFileSync(path, text);
+          const found: number[] = [];
+          for await (const { offset, number } of linesOf(path)) {
+            found.push(offset);
+            expect(number).toBe(found.length);
+          }
+          const expected: number[] = [];
+          let at = 0;
+          for (const part of text.split('\n')) {
+            expected.push(at);
+            at += part.length + 1;
+          }
+          if (expected.at(-1) === text.length) expected.pop();
+          expect(found).toEqual(expected);
+        },
+      ),
       { numRuns: 30 },
     );
   });

@@ -14,8 +14,8 @@ import {
   suspension,
   unsuppression,
 } from '../request-fields.js';
-import { auditEndpoints } from './audit-endpoints.js';
 import * as answers from './answers.js';
+import { auditEndpoints } from './audit-endpoints.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
 import { eventEndpoints } from './event-endpoints.js';
 import { messageEndpoints } from './message-endpoints.js';
