@@ -49,7 +49,7 @@ import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
-import { expose } from './telemetry/exposition.js';
+import { expose, type Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 
@@ -213,10 +213,14 @@ export class App {
 
   /** Metrics as text. */
   metrics(openMetrics: boolean): string {
+    return expose(this.figures(), openMetrics);
+  }
+
+  figures(): Metric[] {
     const { events, scheduler, spool } = this;
     const kpis = this.plan!.outcomes.kpis();
     const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
-    return expose(engineMetrics({ status: this.status(), kpis, events, ...figures }), openMetrics);
+    return engineMetrics({ status: this.status(), kpis, events, ...figures });
   }
 
   /** Takes mail in that applications hand over. */
@@ -315,6 +319,7 @@ export class App {
       events,
       admit: (submitter, transaction) => this.edge.admit(submitter, transaction),
       rules: () => this.edge.rules,
+      tracer: events.tracer,
       dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({

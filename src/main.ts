@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { App } from './app.js';
 import { EngineAudit } from './app-audit.js';
 import { type Http, openHttp } from './app-http.js';
+import { openTracing } from './app-tracing.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
@@ -81,6 +82,8 @@ class Engine {
     const { sources, mail, audit } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
     this.http = await openHttp({ settings, sources, log, mail, audit, engine: () => this.app });
+    const tracing = await openTracing(settings, log, () => this.app?.figures() ?? []);
+    mail.tracer = tracing.tracer;
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;
@@ -112,7 +115,7 @@ class Engine {
     }
     await control?.close();
     this.http?.close();
-    await audit.close('a signal');
+    await Promise.all([audit.close('a signal'), tracing.close()]);
     log.info({}, 'stopped');
     return 0;
   }

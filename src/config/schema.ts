@@ -16,6 +16,7 @@ import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
+import { tracingSettings } from './tracing-settings.js';
 import { upstreamSettings } from './upstream-settings.js';
 import { verifySettings } from './verify-settings.js';
 
@@ -43,6 +44,7 @@ export const schema = {
   ...auditSettings,
   ...httpSettings,
   ...injectionSettings,
+  ...tracingSettings,
 };
 
 /** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */

@@ -19,6 +19,7 @@ export const GROUPS = [
   'Rewriting and signing',
   'Operation',
   'HTTP',
+  'Traces and metrics by OTLP',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];
