@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../src/audit/audit-entry.js';
+import { addAccount } from './helpers/account-file.js';
 import { type EngineProcess, startEngine } from './helpers/engine.js';
 import { exchange, request } from './helpers/http-client.js';
 import { SmtpTestClient } from './helpers/smtp-client.js';
@@ -180,7 +181,7 @@ describe('the audit log of an engine', () => {
 
   it('has failed logins of SMTP', async () => {
     const accounts = join(folder, 'accounts');
-    writeFileSync(accounts, '', { mode: 0o600 });
+    addAccount(accounts, 'ann', 'the-right-one');
     const running = await start({ SLUICE_AUTH_FILE: accounts, SLUICE_AUTH_WITHOUT_TLS: 'yes' });
     const client = await SmtpTestClient.open(running.port);
     const plain = Buffer.from('\0nobody\0secret-guess').toString('base64');

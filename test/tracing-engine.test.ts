@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type EngineProcess, startEngine } from './helpers/engine.js';
 import { type CollectedSpan, OtlpCollector } from './helpers/otlp-collector.js';
-import { SmtpSink, type SinkOptions } from './helpers/smtp-sink.js';
 import { SmtpTestClient } from './helpers/smtp-client.js';
+import { type SinkOptions, SmtpSink } from './helpers/smtp-sink.js';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
@@ -30,7 +30,10 @@ afterEach(async () => {
 });
 
 async function start(settings: Readonly<Record<string, string>> = {}, reply?: SinkOptions['reply']): Promise<void> {
-  sink ??= await SmtpSink.open(reply === undefined ? {} : { reply });
+  if (sink === undefined) {
+    sink = new SmtpSink(reply === undefined ? {} : { reply });
+    await sink.listen();
+  }
   engine = await startEngine({
     spoolDir: join(folder, 'spool'),
     settings: {
@@ -57,7 +60,7 @@ const arrived = (count: number) => expect.poll(() => sink!.messages.length, { ti
 /** Spans by name, once the message is at its end. */
 async function ended(count = 1): Promise<Record<string, CollectedSpan[]>> {
   await expect.poll(() => collector.of('message').length, { timeout: 20_000 }).toBe(count);
-  return Object.groupBy(collector.spans, ({ name }) => name) as Record<string, CollectedSpan[]>;
+  return Object.fromEntries(collector.spans.map(({ name }) => [name, collector.of(name)]));
 }
 
 describe('traces of an engine', () => {
@@ -68,14 +71,23 @@ describe('traces of an engine', () => {
     const root = message![0]!;
     expect(collector.spans).toHaveLength(5);
     expect(collector.spans.every(({ traceId }) => traceId === TRACE)).toBe(true);
-    expect(root).toMatchObject({ parentSpanId: PARENT, kind: 2, attributes: { 'sluice.attempts': 1, 'sluice.lane': 'bulk' } });
+    expect(root).toMatchObject({
+      parentSpanId: PARENT,
+      kind: 2,
+      attributes: { 'sluice.attempts': 1, 'sluice.lane': 'bulk' },
+    });
     expect(accept![0]).toMatchObject({ parentSpanId: root.spanId, attributes: { 'client.address': '127.0.0.1' } });
     expect(prepare![0]!.parentSpanId).toBe(accept![0]!.spanId);
     expect(commit![0]!.parentSpanId).toBe(accept![0]!.spanId);
     expect(attempt![0]).toMatchObject({
       parentSpanId: root.spanId,
       kind: 3,
-      attributes: { 'sluice.status': 'delivered', 'sluice.reply_code': 250, 'server.port': sink!.port, 'sluice.recipients': 1 },
+      attributes: {
+        'sluice.status': 'delivered',
+        'sluice.reply_code': 250,
+        'server.port': sink!.port,
+        'sluice.recipients': 1,
+      },
     });
     for (const { start: from, end } of collector.spans) expect(end).toBeGreaterThanOrEqual(from);
     expect(root.start).toBeLessThanOrEqual(accept![0]!.start);
@@ -98,7 +110,7 @@ describe('traces of an engine', () => {
     expect(message!.map(({ traceId }) => traceId)).not.toContain(TRACE);
   });
 
-  it('go on over deferrals and a restart', async () => {
+  it('go on over deferrals and a restart', { timeout: 120_000 }, async () => {
     let answer: string | undefined = '451 4.3.0 <b@b.example> not now';
     await start({}, (moment) => (moment === 'RCPT' ? answer : undefined));
     await send(`Traceparent: ${SAMPLED}\r\n`);
@@ -126,7 +138,9 @@ describe('traces of an engine', () => {
     expect(message![0]).toMatchObject({ status: { code: 2 }, attributes: { 'sluice.recipients': 2 } });
   });
 
-  it('cost mail nothing where the collector is gone, hangs or refuses, which is told once', async () => {
+  it('cost mail nothing where the collector is gone, hangs or refuses, which is told once', {
+    timeout: 60_000,
+  }, async () => {
     collector.answer = 'hang';
     await start({ SLUICE_TRACES: '1' });
     for (let n = 0; n < 20; n++) await send();
@@ -172,10 +186,13 @@ describe('metrics by OTLP', () => {
     await send();
     await arrived(1);
     const value = (name: string) =>
-      (collector.metrics.get(name)?.['sum'] as { dataPoints: { asDouble: number }[] } | undefined)?.dataPoints[0]?.asDouble;
+      (collector.metrics.get(name)?.['sum'] as { dataPoints: { asDouble: number }[] } | undefined)?.dataPoints[0]
+        ?.asDouble;
     await expect.poll(() => value('sluice_delivered'), { timeout: 20_000 }).toBe(1);
     expect(value('sluice_accepted')).toBe(1);
-    expect(collector.metrics.get('sluice_accepted')).toMatchObject({ sum: { isMonotonic: true, aggregationTemporality: 2 } });
+    expect(collector.metrics.get('sluice_accepted')).toMatchObject({
+      sum: { isMonotonic: true, aggregationTemporality: 2 },
+    });
     expect(collector.metrics.get('sluice_delivery_seconds')).toMatchObject({
       unit: 's',
       histogram: { dataPoints: [{ count: 1, explicitBounds: expect.any(Array) }] },

@@ -179,7 +179,8 @@ export class EngineEvents {
     });
     if (this.mail.wanted)
       this.mail.tell(recipientOutcome(message, recipient, outcome, status, category, due, now, this.clock.wall()));
-    if (this.mail.tracer !== null && status !== 'deferred') this.endTrace(this.mail.tracer, message, recipient, status, now);
+    if (this.mail.tracer !== null && status !== 'deferred')
+      this.endTrace(this.mail.tracer, message, recipient, status, now);
   }
 
   /** With the last recipient the message is at its end. */

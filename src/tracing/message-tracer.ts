@@ -11,7 +11,14 @@ import { formatQueueId } from '../core/queue-id.js';
 import { TRACE_FIELD } from '../message/trace-field.js';
 import type { EnvelopeLike, HostLike, JobLike, MessageLike, OutcomeLike, TlsLike } from '../telemetry/event-shapes.js';
 import type { AcceptTimes, MailTracer } from '../telemetry/mail-tracer.js';
-import { keptContext, newSpanId, newTraceId, readContext, readTraceparent, type TraceContext } from './trace-context.js';
+import {
+  keptContext,
+  newSpanId,
+  newTraceId,
+  readContext,
+  readTraceparent,
+  type TraceContext,
+} from './trace-context.js';
 
 export type Attributes = Readonly<Record<string, string | number>>;
 

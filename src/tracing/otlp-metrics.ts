@@ -54,7 +54,12 @@ export function otlpMetrics(metrics: readonly Metric[], start: number, now: numb
   return metrics.map((metric) => {
     const { name, help: description } = metric;
     // Names of OTLP have no ending for counters: collectors add it for Prometheus.
-    const descriptor = { name: name.replace(/_total$/, ''), description, unit: unitOf(name), valueType: ValueType.DOUBLE };
+    const descriptor = {
+      name: name.replace(/_total$/, ''),
+      description,
+      unit: unitOf(name),
+      valueType: ValueType.DOUBLE,
+    };
     const common = { descriptor, aggregationTemporality: AggregationTemporality.CUMULATIVE };
     if (metric.type === 'histogram') {
       const { bounds, counts, sum } = metric.histogram;

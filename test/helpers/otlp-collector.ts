@@ -80,7 +80,20 @@ export class OtlpCollector {
     else throw new Error(`nothing is sent to ${url}`);
   }
 
-  private takeSpans({ resourceSpans }: { resourceSpans: { resource: { attributes: Pairs }; scopeSpans: { spans: (Omit<CollectedSpan, 'attributes' | 'start' | 'end'> & { attributes: Pairs; startTimeUnixNano: string; endTimeUnixNano: string })[] }[] }[] }): void {
+  private takeSpans({
+    resourceSpans,
+  }: {
+    resourceSpans: {
+      resource: { attributes: Pairs };
+      scopeSpans: {
+        spans: (Omit<CollectedSpan, 'attributes' | 'start' | 'end'> & {
+          attributes: Pairs;
+          startTimeUnixNano: string;
+          endTimeUnixNano: string;
+        })[];
+      }[];
+    }[];
+  }): void {
     for (const { resource, scopeSpans } of resourceSpans) {
       this.resource = valuesOf(resource.attributes);
       for (const span of scopeSpans.flatMap((scope) => scope.spans)) {
@@ -95,7 +108,14 @@ export class OtlpCollector {
     }
   }
 
-  private takeMetrics({ resourceMetrics }: { resourceMetrics: { resource: { attributes: Pairs }; scopeMetrics: { metrics: ({ name: string } & Record<string, unknown>)[] }[] }[] }): void {
+  private takeMetrics({
+    resourceMetrics,
+  }: {
+    resourceMetrics: {
+      resource: { attributes: Pairs };
+      scopeMetrics: { metrics: ({ name: string } & Record<string, unknown>)[] }[];
+    }[];
+  }): void {
     for (const { resource, scopeMetrics } of resourceMetrics) {
       this.resource = valuesOf(resource.attributes);
       for (const metric of scopeMetrics.flatMap((scope) => scope.metrics)) this.metrics.set(metric.name, metric);
