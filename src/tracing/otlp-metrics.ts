@@ -24,7 +24,7 @@ export function exportMetrics(
   const exporter = new OTLPMetricExporter({ url: `${endpoint}/v1/metrics`, headers, timeoutMillis: timeout });
   const resource = resourceOf(target);
   const start = Date.now();
-  let sending: Promise<void> | null = null;
+  let busy = false;
   let failing = false;
   const send = async (): Promise<void> => {
     try {
@@ -41,8 +41,10 @@ export function exportMetrics(
     }
   };
   const timer = setInterval(() => {
-    sending ??= send().finally(() => {
-      sending = null;
+    if (busy) return;
+    busy = true;
+    void send().finally(() => {
+      busy = false;
     });
   }, interval).unref();
   return () => clearInterval(timer);
