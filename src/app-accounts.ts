@@ -37,8 +37,14 @@ export function accountHttp(settings: Settings): HttpRequester {
 /** Hears of each login that failed. */
 export type LoginFailed = (login: FailedLogin) => void;
 
+export interface AccountListeners {
+  /** The account file was read again by itself. */
+  readonly changed?: () => void;
+  readonly loginFailed?: LoginFailed;
+}
+
 /**
- * Reads accounts, keys and the configuration file. `changed`: the account file was read again by itself.
+ * Reads accounts, keys and the configuration file.
  * @throws SluiceError `bad-account-file`, `bad-jwks`, `bad-config-file`: a mistake in one of them.
  */
 export async function openAccounts(
@@ -46,8 +52,7 @@ export async function openAccounts(
   log: AccountLog,
   http: HttpClient,
   clock: Clock,
-  changed: () => void = () => {},
-  loginFailed: LoginFailed = () => {},
+  { changed = () => {}, loginFailed = () => {} }: AccountListeners = {},
 ): Promise<Accounts> {
   const configured = readConfigFile(settings.configFile).account;
   const sources: AccountSource[] = [];

@@ -14,6 +14,7 @@ import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { MailInjector } from './injection/mail-item.js';
+import { expose, type Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
@@ -25,7 +26,7 @@ interface Engine {
   injector(): MailInjector;
   /** Why mail cannot be taken, '' when it can. */
   notReady(): string;
-  metrics(openMetrics: boolean): string;
+  figures(): readonly Metric[];
 }
 
 /** A client that does not know the token is told of once in this time, ms. */
@@ -112,7 +113,10 @@ function planeOf({ settings, sources, log, mail, audit, engine }: HttpParts, ref
     audit: (wanted) => audit.page(wanted),
     injector: () => engine()?.injector(),
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
-    metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
+    metrics: (openMetrics) => {
+      const running = engine();
+      return running === null ? '' : expose(running.figures(), openMetrics);
+    },
     config: () => config,
     subscribe: (listener) => mail.subscribe(listener),
     failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),

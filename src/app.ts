@@ -7,7 +7,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
-import { accountHttp, type LoginFailed, openAccounts, reloadAccounts } from './app-accounts.js';
+import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
@@ -20,6 +20,7 @@ import { headerRules, type Preparation, preparation } from './app-preparation.js
 import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { engineStatus } from './app-status.js';
+import type { Surroundings } from './app-surroundings.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
@@ -39,7 +40,6 @@ import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import type { DescriptorBudget } from './net/descriptor-budget.js';
 import type { Front } from './net/front.js';
-import type { InheritedSockets } from './net/inherited-sockets.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
 import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
@@ -49,9 +49,8 @@ import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
-import { expose, type Metric } from './telemetry/exposition.js';
+import type { Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
-import type { MailEvents } from './telemetry/mail-event.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
@@ -65,8 +64,7 @@ export class App {
   private readonly startedAt = systemClock.now();
   private readonly wheel = new DeadlineWheel(() => systemClock.now());
   private readonly segments: SegmentPool;
-  private readonly inherited: InheritedSockets;
-  private readonly loginFailed: LoginFailed;
+  private readonly around: Surroundings;
   private readonly count: ConnectionCount;
   private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
@@ -85,16 +83,10 @@ export class App {
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
 
-  private constructor(
-    settings: Settings,
-    log: Log,
-    inherited: InheritedSockets,
-    mail: MailEvents,
-    loginFailed: LoginFailed,
-  ) {
+  private constructor(around: Surroundings) {
+    const { settings, log, mail } = around;
+    this.around = around;
     this.settings = settings;
-    this.inherited = inherited;
-    this.loginFailed = loginFailed;
     this.log = log;
     this.events = new EngineEvents(log, systemClock, mail);
     this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
@@ -109,14 +101,8 @@ export class App {
    * Builds everything and begins to listen; resolves when every listener is bound.
    * @throws SluiceError naming what stands in the way of a start and how to mend it.
    */
-  static async start(
-    settings: Settings,
-    log: Log,
-    inherited: InheritedSockets,
-    mail: MailEvents,
-    loginFailed: LoginFailed,
-  ): Promise<App> {
-    const app = new App(settings, log, inherited, mail, loginFailed);
+  static async start(around: Surroundings): Promise<App> {
+    const app = new App(around);
     try {
       await app.open();
     } catch (error) {
@@ -211,11 +197,7 @@ export class App {
     return this.spool.usage().availableBytes > 0 ? '' : 'the spool has no room';
   }
 
-  /** Metrics as text. */
-  metrics(openMetrics: boolean): string {
-    return expose(this.figures(), openMetrics);
-  }
-
+  /** All metrics as they are now. */
   figures(): Metric[] {
     const { events, scheduler, spool } = this;
     const kpis = this.plan!.outcomes.kpis();
@@ -270,7 +252,8 @@ export class App {
     this.spool = spool;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
-    this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions(), this.loginFailed);
+    const told = { changed: () => this.renewSessions(), loginFailed: this.around.loginFailed };
+    this.accounts = await openAccounts(settings, this.log, http, clock, told);
     const host = securityHost(events, this.log, segments, () => this.intake);
     const plan = await MailPlan.open({
       ...{ settings, tables, log: this.log, clock, wheel: this.wheel, spool, events, host },
@@ -352,7 +335,7 @@ export class App {
       wheel: this.wheel,
       segments,
       count: this.count,
-      inherited: this.inherited,
+      inherited: this.around.inherited,
       events: this.events,
       admission: this.admission,
       intake: this.intake,

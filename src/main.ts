@@ -88,7 +88,10 @@ class Engine {
     for (let first = true; !this.stopping; first = false) {
       let app: App;
       try {
-        app = await App.start(settings, log, this.inherited, this.mail, (login) => audit.loginFailed(login));
+        app = await App.start({
+          ...{ settings, log, mail, inherited: this.inherited },
+          loginFailed: (login) => audit.loginFailed(login),
+        });
       } catch (error) {
         if (first || !isTemporary(error)) return this.explain(error);
         log.error({ reason: messageOf(error), retryInMs: wait }, 'the engine cannot start again yet');
