@@ -21,7 +21,7 @@ const plane = planeOf({
   version: '9.9',
   control: () => undefined,
   // None of what is sent here is mail.
-  injector: () => ({ submit: async (_, items) => items as readonly Refusal[] }),
+  injector: () => ({ submit: async (_, items) => [...(items as readonly Refusal[])] }),
   notReady: () => 'it is not running',
   metrics: () => '',
   config: () => [],
