@@ -14,6 +14,7 @@ import { QuotaFile } from './accounts/quota-file.js';
 import type { TokenRules } from './accounts/token-claims.js';
 import { TokenIntrospection } from './accounts/token-introspection.js';
 import { TokenSource } from './accounts/token-source.js';
+import type { FailedLogin } from './audit/failed-logins.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { Clock } from './core/clock.js';
@@ -33,8 +34,17 @@ export function accountHttp(settings: Settings): HttpRequester {
   }
 }
 
+/** Hears of each login that failed. */
+export type LoginFailed = (login: FailedLogin) => void;
+
+export interface AccountListeners {
+  /** The account file was read again by itself. */
+  readonly changed?: () => void;
+  readonly loginFailed?: LoginFailed;
+}
+
 /**
- * Reads accounts, keys and the configuration file. `changed`: the account file was read again by itself.
+ * Reads accounts, keys and the configuration file.
  * @throws SluiceError `bad-account-file`, `bad-jwks`, `bad-config-file`: a mistake in one of them.
  */
 export async function openAccounts(
@@ -42,7 +52,7 @@ export async function openAccounts(
   log: AccountLog,
   http: HttpClient,
   clock: Clock,
-  changed: () => void = () => {},
+  { changed = () => {}, loginFailed = () => {} }: AccountListeners = {},
 ): Promise<Accounts> {
   const configured = readConfigFile(settings.configFile).account;
   const sources: AccountSource[] = [];
@@ -98,6 +108,7 @@ export async function openAccounts(
       quotaFile: sources.length === 0 ? null : await QuotaFile.open(settings.spoolDir, quotas, clock, log),
       clock,
       log,
+      refused: (client, user, reason) => loginFailed({ over: 'smtp', client, user, reason }),
     },
     configured,
   );

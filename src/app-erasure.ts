@@ -9,7 +9,7 @@
 import { join } from 'node:path';
 import type { ErasureOrder, ErasureReport } from './control/message-reports.js';
 import { messageOf, SluiceError } from './core/errors.js';
-import { erase, forgetting, standingIn } from './history/erasure.js';
+import { erase, forgetting } from './history/erasure.js';
 import type { Files } from './history/files.js';
 import { spellings } from './history/find-messages.js';
 import type { History } from './history/history.js';
@@ -31,8 +31,8 @@ export interface ErasureParts {
   readonly folder: string;
   /** null: there is none. */
   readonly history: History | null;
-  /** Takes lines with the address out of log files of the engine's own. The number of lines. */
-  readonly eraseFromLogs: ((concerned: (line: string) => boolean) => Promise<number>) | null;
+  /** Takes the address out of log files of the engine's own. The number of lines. */
+  eraseFromLogs(address: string): Promise<number>;
   /** Runs `work` when no other upkeep of the history runs. */
   alone<T>(work: () => Promise<T>): Promise<T>;
   ended(report: ErasureReport): void;
@@ -84,7 +84,7 @@ export class Erasures {
   }
 
   private async run(report: Mutable, actions: ErasureActions): Promise<void> {
-    const { history, files, eraseFromLogs, ended } = this.parts;
+    const { history, files, ended } = this.parts;
     const { address, tenant } = report;
     if (history !== null) {
       const remember = history.forget(forgetting({ address, tenant }, report.startedAt));
@@ -100,7 +100,7 @@ export class Erasures {
         for (const owner of tenant === '' ? ['', ...actions.tenants()] : [tenant])
           report.suppressions += await actions.unsuppress(owner, address);
       // Lines do not say whose they are.
-      if (eraseFromLogs !== null && tenant === '') report.logLines = await eraseFromLogs(standingIn(address));
+      if (tenant === '') report.logLines = await this.parts.eraseFromLogs(address);
       report.state = 'done';
     } catch (error) {
       report.state = 'failed';

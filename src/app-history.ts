@@ -53,7 +53,7 @@ export class MailHistory {
     this.age = age;
     this.log = log;
     this.erasures = new Erasures({
-      ...{ files: diskFiles, folder, history, eraseFromLogs: null },
+      ...{ files: diskFiles, folder, history, eraseFromLogs: (address) => log.eraseFromLogs(address) },
       alone: (work) => this.alone(work),
       ended: ({ address: _forgotten, ...report }) => {
         if (report.state === 'done') log.info(report, 'an address was erased');

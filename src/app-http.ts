@@ -2,6 +2,7 @@
  * The operator's HTTP plane, tied to the engine. It lives with the process, as the control socket does: it outlives a
  * spool that is opened anew, and says meanwhile that mail is not taken.
  */
+import type { EngineAudit } from './app-audit.js';
 import { type HttpTls, openHttpTls, privateSocket } from './app-http-tls.js';
 import { effectiveSettings } from './config/describe-settings.js';
 import { httpAddress } from './config/http-settings.js';
@@ -13,6 +14,7 @@ import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { MailInjector } from './injection/mail-item.js';
+import { expose, type Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
@@ -24,7 +26,7 @@ interface Engine {
   injector(): MailInjector;
   /** Why mail cannot be taken, '' when it can. */
   notReady(): string;
-  metrics(openMetrics: boolean): string;
+  figures(): readonly Metric[];
 }
 
 /** A client that does not know the token is told of once in this time, ms. */
@@ -35,6 +37,7 @@ export interface HttpParts {
   readonly sources: ReadonlyMap<string, Source>;
   readonly log: Log;
   readonly mail: MailEvents;
+  readonly audit: Pick<EngineAudit, 'control' | 'loginFailed' | 'page'>;
   /** null: the engine is starting, stopping or opens its spool anew. */
   engine(): Engine | null;
 }
@@ -55,6 +58,7 @@ export async function openHttp(parts: HttpParts): Promise<Http | null> {
   if (http === null) return null;
   const told = new ToldLately(SILENCE);
   const refused = (client: string, reason: string): void => {
+    parts.audit.loginFailed({ over: 'http', client, user: '', reason });
     if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');
   };
   const closers: (() => void)[] = [];
@@ -96,14 +100,23 @@ function optionsOf(settings: Settings, socket: string | null): HttpOptions {
   };
 }
 
-function planeOf({ settings, sources, log, mail, engine }: HttpParts, refused: Plane['refused']): Plane {
+function planeOf({ settings, sources, log, mail, audit, engine }: HttpParts, refused: Plane['refused']): Plane {
+  const { httpToken, httpClientCa } = settings;
+  const standing = httpToken !== '' ? 'token' : httpClientCa !== '' ? 'certificate' : 'loopback';
   const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
   return {
     version: VERSION,
-    control: () => engine()?.control(),
+    control: (client) => {
+      const control = engine()?.control();
+      return control && audit.control(control, `http ${client} (${standing})`);
+    },
+    audit: (wanted) => audit.page(wanted),
     injector: () => engine()?.injector(),
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
-    metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
+    metrics: (openMetrics) => {
+      const running = engine();
+      return running === null ? '' : expose(running.figures(), openMetrics);
+    },
     config: () => config,
     subscribe: (listener) => mail.subscribe(listener),
     failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),

@@ -12,7 +12,6 @@ import { askedByHistory, engineControl } from './app-control.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
-import type { MailHistory } from './app-history.js';
 import { type Injection, openInjection } from './app-injection.js';
 import { type Live, openLive } from './app-live.js';
 import { engineMetrics } from './app-metrics.js';
@@ -22,6 +21,7 @@ import { headerRules, type Preparation, preparation } from './app-preparation.js
 import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { engineStatus } from './app-status.js';
+import type { Surroundings } from './app-surroundings.js';
 import { openCertificates } from './app-tls.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
@@ -41,7 +41,6 @@ import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import type { DescriptorBudget } from './net/descriptor-budget.js';
 import type { Front } from './net/front.js';
-import type { InheritedSockets } from './net/inherited-sockets.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
 import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
@@ -51,21 +50,11 @@ import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
-import { expose } from './telemetry/exposition.js';
+import type { Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
-import type { MailEvents } from './telemetry/mail-event.js';
 
 /** How long a shutdown waits for mail in memory to be delivered before it begins no more transactions, ms. */
 const DRAIN_GRACE = 1000;
-
-/** What lives with the process. */
-export interface AppParts {
-  readonly settings: Settings;
-  readonly log: Log;
-  readonly inherited: InheritedSockets;
-  readonly mail: MailEvents;
-  readonly history: MailHistory;
-}
 
 export class App {
   /** Resolves when the spool can no longer be written. */
@@ -76,8 +65,7 @@ export class App {
   private readonly startedAt = systemClock.now();
   private readonly wheel = new DeadlineWheel(() => systemClock.now());
   private readonly segments: SegmentPool;
-  private readonly inherited: InheritedSockets;
-  private readonly history: MailHistory;
+  private readonly around: Surroundings;
   private readonly count: ConnectionCount;
   private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
@@ -97,10 +85,10 @@ export class App {
   private plan: MailPlan | null = null;
   private live: Live | null = null;
 
-  private constructor({ settings, log, inherited, mail, history }: AppParts) {
+  private constructor(around: Surroundings) {
+    const { settings, log, mail } = around;
+    this.around = around;
     this.settings = settings;
-    this.history = history;
-    this.inherited = inherited;
     this.log = log;
     this.events = new EngineEvents(log, systemClock, mail);
     this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
@@ -115,8 +103,8 @@ export class App {
    * Builds everything and begins to listen; resolves when every listener is bound.
    * @throws SluiceError naming what stands in the way of a start and how to mend it.
    */
-  static async start(parts: AppParts): Promise<App> {
-    const app = new App(parts);
+  static async start(around: Surroundings): Promise<App> {
+    const app = new App(around);
     try {
       await app.open();
     } catch (error) {
@@ -139,7 +127,7 @@ export class App {
     if (!plan.reload()) return false;
     this.edge.configure(plan.tables, plan.route);
     this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
-    this.history.configure(plan.tables.tenant);
+    this.around.history.configure(plan.tables.tenant);
     this.scheduler.setLanes({ weights: plan.tables.lanes });
     this.delivery.configure(plan.tables.lanes.reserve);
     this.resplit();
@@ -213,15 +201,12 @@ export class App {
     return this.spool.usage().availableBytes > 0 ? '' : 'the spool has no room';
   }
 
-  /** Metrics as text. */
-  metrics(openMetrics: boolean): string {
-    const { events, scheduler, spool, history } = this;
+  /** All metrics as they are now. */
+  figures(): Metric[] {
+    const { events, scheduler, spool } = this;
     const kpis = this.plan!.outcomes.kpis();
     const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
-    return expose(
-      engineMetrics({ status: this.status(), kpis, events, history: history.counts(), ...figures }),
-      openMetrics,
-    );
+    return engineMetrics({ status: this.status(), kpis, events, history: this.around.history.counts(), ...figures });
   }
 
   /** Takes mail in that applications hand over. */
@@ -231,7 +216,8 @@ export class App {
 
   /** What operators may look at and ask for. */
   control(): EngineControl {
-    const { log, commands, spool, delivery, scheduler, history } = this;
+    const { log, commands, spool, delivery, scheduler } = this;
+    const { history } = this.around;
     const plan = this.plan!;
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
@@ -273,7 +259,8 @@ export class App {
     this.spool = spool;
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
-    this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());
+    const told = { changed: () => this.renewSessions(), loginFailed: this.around.loginFailed };
+    this.accounts = await openAccounts(settings, this.log, http, clock, told);
     const host = securityHost(events, this.log, segments, () => this.intake);
     const plan = await MailPlan.open({
       ...{ settings, tables, log: this.log, clock, wheel: this.wheel, spool, events, host },
@@ -281,7 +268,7 @@ export class App {
       changed: () => this.renewSessions(),
     });
     this.plan = plan;
-    this.history.configure(tables.tenant);
+    this.around.history.configure(tables.tenant);
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
       spool,
@@ -328,6 +315,7 @@ export class App {
       events,
       admit: (submitter, transaction) => this.edge.admit(submitter, transaction),
       rules: () => this.edge.rules,
+      tracer: events.tracer,
       dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
       rewriteSender: (sender) => rewriteEnvelope(sender, rules),
       preparation: () => ({
@@ -347,7 +335,7 @@ export class App {
     ids.startAfter(report.greatestId);
     this.log.info({ messages: report.messages, quarantined: report.quarantined }, 'spool recovered');
     await this.listen();
-    void this.history.resume(askedByHistory(this.commands, plan.outcomes));
+    void this.around.history.resume(askedByHistory(this.commands, plan.outcomes));
   }
 
   private async listen(): Promise<void> {
@@ -361,7 +349,7 @@ export class App {
       wheel: this.wheel,
       segments,
       count: this.count,
-      inherited: this.inherited,
+      inherited: this.around.inherited,
       events: this.events,
       admission: this.admission,
       intake: this.intake,

@@ -6,6 +6,7 @@ import { messageOf } from './core/errors.js';
 
 export const EX_OK = 0;
 export const EX_USAGE = 64;
+export const EX_DATAERR = 65;
 export const EX_NOINPUT = 66;
 export const EX_UNAVAILABLE = 69;
 export const EX_SOFTWARE = 70;
@@ -17,6 +18,7 @@ export const EX_CONFIG = 78;
 export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
   [EX_OK, 'done'],
   [EX_USAGE, 'wrong use'],
+  [EX_DATAERR, 'what was read is not as it was written'],
   [EX_NOINPUT, 'there is no such message, account, order, entry or file'],
   [EX_UNAVAILABLE, 'no engine answers, or it says no'],
   [EX_SOFTWARE, 'a failure within'],

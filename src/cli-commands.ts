@@ -5,6 +5,7 @@
  * that none pays for another; it gets the arguments after its name and gives the exit code.
  */
 import type { CommandHelp } from './cli-help.js';
+import { AUDIT } from './cli-help-audit.js';
 import { CHECK, START, STATUS, VERSION } from './cli-help-engine.js';
 import { FIGURES, TENANTS, UPSTREAMS } from './cli-help-live.js';
 import { BOUNCE, ORDERS, REROUTE, RESUME, SUPPRESSION, SUSPEND } from './cli-help-orders.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   { help: REROUTE, run: async (args) => (await import('./cli-orders.js')).orders('reroute', args) },
   { help: BOUNCE, run: async (args) => (await import('./cli-orders.js')).orders('bounce', args) },
   { help: ORDERS, run: async (args) => (await import('./cli-orders.js')).orders('orders', args) },
+  { help: AUDIT, run: async (args) => (await import('./cli-audit.js')).audit(args) },
   { help: SUPPRESSION, run: async (args) => (await import('./cli-suppression.js')).suppression(args) },
   { help: DKIM, run: async (args) => (await import('./cli-dkim.js')).dkim(args) },
   { help: USER, run: async (args) => (await import('./cli-user.js')).user(args) },

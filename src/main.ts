@@ -7,16 +7,19 @@
  */
 import { join } from 'node:path';
 import { App } from './app.js';
+import { EngineAudit } from './app-audit.js';
 import { MailHistory } from './app-history.js';
 import { type Http, openHttp } from './app-http.js';
 import { openLogFile } from './app-log.js';
 import { Service, type ServiceState } from './app-service.js';
+import { openTracing } from './app-tracing.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
 import { serveControl } from './control/control-socket.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { InheritedSockets } from './net/inherited-sockets.js';
+import { peerName } from './net/peer-credentials.js';
 import { listenUnix, type UnixListener } from './net/unix-socket.js';
 import { createLog, type Log } from './telemetry/log.js';
 import { MailEvents } from './telemetry/mail-event.js';
@@ -57,6 +60,7 @@ class Engine {
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private readonly mail = new MailEvents();
   private readonly service: Service;
+  private readonly audit: EngineAudit;
   private app: App | null = null;
   private http: Http | null = null;
   /** Asked for since none was under way. */
@@ -69,6 +73,7 @@ class Engine {
     this.sources = sources;
     this.log = log;
     this.service = new Service(log, () => this.state());
+    this.audit = new EngineAudit(settings, log);
   }
 
   async run(): Promise<number> {
@@ -90,15 +95,20 @@ class Engine {
       void this.reload();
     });
     let control: UnixListener | null = null;
-    const { sources, mail } = this;
+    const { sources, mail, audit } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
-    this.http = await openHttp({ settings, sources, log, mail, engine: () => this.app });
     const history = await MailHistory.open(settings, mail, log);
+    this.http = await openHttp({ settings, sources, log, mail, audit, engine: () => this.app });
+    const tracing = await openTracing(settings, log, () => this.app?.figures() ?? []);
+    mail.tracer = tracing.tracer;
     let wait = REOPEN_FIRST;
     for (let first = true; !this.stopping; first = false) {
       let app: App;
       try {
-        app = await App.start({ settings, log, inherited: this.inherited, mail, history });
+        app = await App.start({
+          ...{ settings, log, mail, history, inherited: this.inherited },
+          loginFailed: (login) => audit.loginFailed(login),
+        });
       } catch (error) {
         if (first || !isTemporary(error)) return this.explain(error);
         log.error({ reason: messageOf(error), retryInMs: wait }, 'the engine cannot start again yet');
@@ -106,6 +116,8 @@ class Engine {
         wait = Math.min(REOPEN_LAST, wait * 2);
         continue;
       }
+      // The spool is ours: nobody else writes the log beside it.
+      if (first) await audit.started();
       this.app = app;
       wait = REOPEN_FIRST;
       control ??= await this.openControl();
@@ -118,6 +130,7 @@ class Engine {
       }
       log.error({ reason: failure.message }, 'the spool failed: closing it and opening it again');
       this.app = null;
+      void audit.note('engine.spool-failed', { reason: failure.message });
       await app.close();
       await this.sleep(wait);
     }
@@ -125,6 +138,7 @@ class Engine {
     this.http?.close();
     await history.close();
     this.service.close();
+    await Promise.all([audit.close('a signal'), tracing.close()]);
     log.info({}, 'stopped');
     return 0;
   }
@@ -146,7 +160,7 @@ class Engine {
       return await listenUnix(path, (socket) => {
         const control = this.app?.control();
         if (control === undefined) socket.destroy();
-        else void serveControl(socket, control);
+        else void serveControl(socket, this.audit.control(control, peerName(socket) || 'control socket'));
       });
     } catch (error) {
       log.warn({ path, reason: messageOf(error) }, 'no control socket: `sluice queue` will not work');
@@ -177,8 +191,11 @@ class Engine {
   }
 
   private async reloadOnce(): Promise<void> {
-    await this.http?.reload();
-    if ((await this.app?.reload()) === true) this.log.info({}, 'signing keys, certificates and accounts read again');
+    const http = (await this.http?.reload()) ?? true;
+    const taken = await this.app?.reload();
+    if (taken === undefined) return;
+    if (taken) this.log.info({}, 'signing keys, certificates and accounts read again');
+    await this.audit.reloaded(taken && http);
   }
 
   private explain(error: unknown): number {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EngineAudit } from '../src/app-audit.js';
 import { type Http, openHttp } from '../src/app-http.js';
 import { loadSettings } from '../src/config/load-settings.js';
 import type { Log } from '../src/telemetry/log.js';
@@ -42,7 +43,8 @@ async function open(more: Readonly<Record<string, string>> = {}): Promise<number
   };
   const { settings, sources, problems } = loadSettings(env, folder);
   expect(problems).toEqual([]);
-  http = await openHttp({ settings, sources, log, mail: new MailEvents(), engine: () => null });
+  const audit = new EngineAudit(settings, log);
+  http = await openHttp({ settings, sources, log, audit, mail: new MailEvents(), engine: () => null });
   return http?.port ?? 0;
 }
 

@@ -39,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // What operators did, in a log that shows when it was changed.
   audit: ['core'],
   // Traces and metrics by OTLP.
-  tracing: ['core', 'telemetry'],
+  tracing: ['core', 'telemetry', 'message/trace-field'],
   // Other relays' configuration in the terms of our own.
   compat: ['core', 'config'],
   // What an account may do has one shape, in the configuration file and in the answers of account sources.

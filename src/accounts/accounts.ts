@@ -37,6 +37,8 @@ export interface AccountsOptions {
   readonly quotaFile: QuotaFile | null;
   readonly clock: Clock;
   readonly log: AccountLog;
+  /** Hears of each attempt that failed; `user` is cut to what a name may be. */
+  refused?(address: string, user: string, reason: string): void;
 }
 
 /** Accounts whose settings came with their login and are remembered. */
@@ -197,6 +199,7 @@ export class Accounts implements Authenticator {
   private refuse(question: AuthQuestion, address: string, reason: string, reply: AuthRefusal): AuthAnswer {
     const fields = { address, user: shown(question.user), mechanism: mechanismOf(question), reason };
     this.options.log.warn(fields, 'authentication failed');
+    this.options.refused?.(address, fields.user, reason);
     return { kind: 'refused', reply };
   }
 

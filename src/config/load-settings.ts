@@ -10,6 +10,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { auditPath } from './audit-settings.js';
 import { authProblems, authWarnings } from './auth-checks.js';
 import { httpProblems, httpWarnings } from './http-settings.js';
 import { injectionProblems } from './injection-settings.js';
@@ -18,6 +19,7 @@ import { nearestName } from './nearest-name.js';
 import { type Aliases, type Layer, postfixAliases } from './postfix-aliases.js';
 import { type Settings, schema } from './schema.js';
 import type { Machine, Schema, Setting, SettingsOf } from './setting.js';
+import { otelAliases } from './tracing-settings.js';
 import { isWebUrl } from './url-type.js';
 import { isValue } from './value-type.js';
 
@@ -219,9 +221,15 @@ function crossCheck(settings: Settings, problems: string[]): void {
   );
 }
 
+/** All other names of settings. */
+function allAliases(layers: readonly Layer[]): Aliases {
+  const [postfix, otel] = [postfixAliases(layers), otelAliases(layers)];
+  return { layers: [...postfix.layers, ...otel.layers], warnings: [...postfix.warnings, ...otel.warnings] };
+}
+
 /** Loads the engine's settings from `env` and the `.env` file in `cwd`. Paths in the result are absolute. */
 export function loadSettings(env: Environment, cwd: string, machine: Machine = thisMachine()): Loaded<Settings> {
-  const loaded = loadSchema(schema, env, cwd, machine, postfixAliases);
+  const loaded = loadSchema(schema, env, cwd, machine, allAliases);
   const problems = [...loaded.problems];
   crossCheck(loaded.settings, problems);
   const spoolDir = resolve(cwd, loaded.settings.spoolDir);
@@ -245,6 +253,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     httpTlsCert: absolute(loaded.settings.httpTlsCert),
     httpTlsKey: absolute(loaded.settings.httpTlsKey),
     historyDir: loaded.settings.historyDir === '' ? join(spoolDir, 'history') : absolute(loaded.settings.historyDir),
+    auditFile: auditPath(loaded.settings.auditFile, spoolDir, cwd),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return {

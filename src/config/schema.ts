@@ -4,6 +4,7 @@
  * Durations are milliseconds and sizes are bytes once parsed. A default is what suits a relay on a small server; what it
  * trades is beside it. The rows are kept by subject in the files imported here.
  */
+import { auditSettings } from './audit-settings.js';
 import { accountSettings, authFailureSettings, configFileSettings, oauthSettings } from './auth-settings.js';
 import { identitySettings, limitsSettings, relayingSettings, timesSettings } from './client-settings.js';
 import { deliverySettings, retrySettings } from './delivery-settings.js';
@@ -17,6 +18,7 @@ import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
 import { tlsSettings } from './tls-settings.js';
+import { tracingSettings } from './tracing-settings.js';
 import { upstreamSettings } from './upstream-settings.js';
 import { verifySettings } from './verify-settings.js';
 
@@ -45,6 +47,8 @@ export const schema = {
   ...httpSettings,
   ...injectionSettings,
   ...historySettings,
+  ...auditSettings,
+  ...tracingSettings,
 };
 
 /** The configuration of the engine: durations in milliseconds, sizes in bytes, '' or an empty list for none. */

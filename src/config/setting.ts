@@ -20,6 +20,7 @@ export const GROUPS = [
   'Operation',
   'HTTP',
   'History',
+  'Traces and metrics by OTLP',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];

@@ -211,7 +211,7 @@ function joined(some: readonly string[], more: readonly string[]): readonly stri
 }
 
 function withoutWishes(fields: CapturedFields): CapturedFields {
-  const kept = Object.entries(fields).filter(([name]) => !name.startsWith('x-sluice-'));
+  const kept = Object.entries(fields).filter(([name]) => !name.startsWith('x-sluice-') && name !== 'traceparent');
   return kept.length === 0 ? NO_FIELDS : Object.fromEntries(kept);
 }
 

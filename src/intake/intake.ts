@@ -12,8 +12,9 @@ import { messageOf, SluiceError } from '../core/errors.js';
 import { formatQueueId, type QueueId, type QueueIdSource } from '../core/queue-id.js';
 import type { BodyBuffer } from '../memory/body-buffer.js';
 import { signedWith } from '../message/dkim/signed-with.js';
-import type { Envelope, Recipient } from '../message/envelope.js';
+import type { Envelope, Handling, Recipient } from '../message/envelope.js';
 import { withOriginalDestination } from '../message/original-destination.js';
+import { TRACE_FIELD, traceparentOf, withTrace } from '../message/trace-field.js';
 import { acceptedReply, type Reply, replies } from '../smtp/replies.js';
 import type { Transaction } from '../smtp/server-host.js';
 import type { NewMessage, RowBeside, Spool, StoredContent } from '../spool/spool.js';
@@ -55,6 +56,19 @@ export interface IntakeEvents {
   dropped(envelope: Envelope, recipient: Recipient, reason: string): void;
 }
 
+/** Makes traces of messages. Times are engine clock, ms. */
+export interface IntakeTracer {
+  /** What is kept with a new message, '' for one that is not traced. `parent`: what its submitter says. */
+  begin(parent: string, begun: number): string;
+  accepted(envelope: Envelope, times: BatchTimes & { begun: number; received: number; committed: number }): void;
+}
+
+/** Of the messages of one turn, engine clock ms. Measured where traces are made only. */
+interface BatchTimes {
+  readonly preparing: number;
+  readonly prepared: number;
+}
+
 export interface IntakeRules {
   readonly handling: MessageHandling;
   /** null: every message is taken as it is. */
@@ -84,6 +98,8 @@ export interface IntakeOptions {
   rules(): IntakeRules;
   /** How messages are prepared: replaced as a whole on reload. */
   preparation(): { readonly inline: PrepareInline | null; readonly batch: PrepareBatch };
+  /** Makes traces; null: nobody does. */
+  readonly tracer?: IntakeTracer | null;
   /** Durable and answered: to be delivered. */
   enqueue(envelope: Envelope, content: StoredContent): void;
 }
@@ -94,6 +110,8 @@ interface Incoming {
   readonly body: BodyBuffer;
   readonly request: PrepareRequest;
   readonly id: number;
+  /** All of it was there, engine clock ms; 0 where no traces are made. */
+  readonly received: number;
 }
 
 /** A message that only has to be made durable. */
@@ -150,7 +168,7 @@ export class Intake {
       date: wall,
     };
     this.inFlight++;
-    this.pending.push({ submitter, transaction, body, request, id });
+    this.pending.push({ submitter, transaction, body, request, id, received: this.traceTime() });
     if (this.scheduled) return;
     this.scheduled = true;
     setImmediate(() => this.flush());
@@ -168,23 +186,30 @@ export class Intake {
     this.scheduled = false;
     const batch = this.pending;
     this.pending = [];
+    const preparing = this.traceTime();
     const { inline, batch: prepareBatch } = this.options.preparation();
     if (inline !== null) {
       this.store(
         batch,
         batch.map((incoming) => prepareOne(inline, incoming.request)),
+        preparing,
       );
       return;
     }
     prepareBatch(batch.map((incoming) => incoming.request)).then(
-      (prepared) => this.store(batch, prepared),
+      (prepared) => this.store(batch, prepared, preparing),
       (error: unknown) => {
         for (const incoming of batch) this.refuse(incoming, replies.notPrepared, messageOf(error));
       },
     );
   }
 
-  private store(batch: readonly Incoming[], prepared: readonly (PreparedMessage | SluiceError)[]): void {
+  private store(
+    batch: readonly Incoming[],
+    prepared: readonly (PreparedMessage | SluiceError)[],
+    preparing: number,
+  ): void {
+    const times = this.options.tracer ? { preparing, prepared: this.traceTime() } : null;
     const small: Prepared[] = [];
     const { handling, edge } = this.options.rules();
     for (let i = 0; i < batch.length; i++) {
@@ -199,11 +224,11 @@ export class Intake {
         let message: NewMessage | null = this.messageOf(incoming, result, handling);
         if (edge !== null) message = this.passEdge(edge, incoming, message);
         if (message === null) continue;
-        if (incoming.body.length > LARGE) void this.commit([{ incoming, message }]);
+        if (incoming.body.length > LARGE) void this.commit([{ incoming, message }], times);
         else small.push({ incoming, message });
       }
     }
-    if (small.length > 0) void this.commit(small);
+    if (small.length > 0) void this.commit(small, times);
   }
 
   /** The message as it is stored; null: it is not, and was answered. */
@@ -228,7 +253,7 @@ export class Intake {
   }
 
   /** Makes prepared messages durable, answers them, and hands them to the scheduler. */
-  private async commit(batch: readonly Prepared[]): Promise<void> {
+  private async commit(batch: readonly Prepared[], times: BatchTimes | null): Promise<void> {
     let contents: StoredContent[];
     try {
       contents = await this.options.spool.store(batch.map((one) => one.message));
@@ -244,9 +269,37 @@ export class Intake {
       if (events.wanted) events.accepted(message.envelope, signedWith(message.header));
       else events.accepted(message.envelope);
     }
+    if (times !== null) this.trace(batch, times);
     // After the answers, so that no client waits for the upstream side of this turn.
     for (let i = 0; i < batch.length; i++) this.options.enqueue(batch[i]!.message.envelope, contents[i]!);
     this.done(batch.length);
+  }
+
+  private trace(batch: readonly Prepared[], times: BatchTimes): void {
+    const committed = this.traceTime();
+    for (const { incoming, message } of batch) {
+      if (!(TRACE_FIELD in message.envelope.handling.fields)) continue;
+      const { received } = incoming;
+      this.options.tracer!.accepted(message.envelope, { ...times, begun: begunAt(incoming), received, committed });
+    }
+  }
+
+  /** 0 where no traces are made. */
+  private traceTime(): number {
+    return this.options.tracer ? this.options.clock.now() : 0;
+  }
+
+  private handlingOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling, now: number): Handling {
+    const { submitter, transaction } = incoming;
+    const { tracer } = this.options;
+    const made = withOriginalDestination(
+      handling.of(submitter, transaction, prepared.fields, now),
+      submitter.originalDestination ?? '',
+    );
+    if (!tracer) return made;
+    const beside = submitter.traceparent ?? '';
+    const parent = beside === '' && submitter.relays ? traceparentOf(prepared.fields) : beside;
+    return withTrace(made, tracer.begin(parent, begunAt(incoming)));
   }
 
   private messageOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): NewMessage {
@@ -262,7 +315,7 @@ export class Intake {
   }
 
   private envelopeOf(incoming: Incoming, prepared: PreparedMessage, handling: MessageHandling): Envelope {
-    const { transaction, request, body, submitter } = incoming;
+    const { transaction, request, body } = incoming;
     const now = this.options.clock.now();
     return {
       id: incoming.id,
@@ -277,10 +330,7 @@ export class Intake {
       // Of the two wishes the stricter counts (RFC 8689 section 4.1).
       ...(prepared.tlsOptional === true && !transaction.requireTls ? { tlsOptional: true } : {}),
       account: transaction.account,
-      handling: withOriginalDestination(
-        handling.of(submitter, transaction, prepared.fields, now),
-        submitter.originalDestination ?? '',
-      ),
+      handling: this.handlingOf(incoming, prepared, handling, now),
       receivedAt: now,
       origin: request.origin,
       content: { ...transaction.content, size: prepared.header.length + body.length - prepared.resumeAt },
@@ -311,6 +361,11 @@ function acknowledge({ submitter, body, request }: Incoming): void {
   body.release();
   if (submitter.taken === undefined) submitter.finish(acceptedReply(request.id));
   else submitter.taken(request.id);
+}
+
+/** When its content began, engine clock ms. */
+function begunAt({ transaction, received }: Incoming): number {
+  return received - (transaction.contentTime ?? 0);
 }
 
 /** One message that cannot be prepared must not take the others of its turn with it. */

@@ -7,6 +7,7 @@
  */
 import type { CapturedFields } from '../../workers/contract.js';
 import { FieldName, type HeaderScan } from './header-scan.js';
+import { TRACEPARENT } from './trace-field.js';
 
 /** Names looked at for rules; bytes of a value that are kept. */
 export const MAX_CAPTURED = 16;
@@ -23,7 +24,7 @@ export class FieldCapture {
   constructor(names: readonly string[]) {
     const looked = names.slice(0, MAX_CAPTURED);
     this.ofAll = new NameSet(looked);
-    this.ofSubmissions = new NameSet([...HANDLING_FIELDS, ...looked]);
+    this.ofSubmissions = new NameSet([...HANDLING_FIELDS, TRACEPARENT, ...looked]);
   }
 
   /** The values in a header; undefined: none of the fields is there. */

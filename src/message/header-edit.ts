@@ -7,9 +7,10 @@ import { replaceDomains } from './address-domains.js';
 import { HANDLING_FIELDS } from './captured-fields.js';
 import { type HeaderRules, rewrittenDomain } from './header-rules.js';
 import { FieldName, type HeaderScan } from './header-scan.js';
+import { TRACE_HEADERS } from './trace-field.js';
 
 /** What is removed on submission: the envelope is where these belong (RFC 6409 section 8, RFC 5322 section 3.6.3, RFC 5321 section 4.4). */
-const SUBMISSION_REMOVES = ['Bcc', 'Resent-Bcc', 'Return-Path'];
+const SUBMISSION_REMOVES = ['Bcc', 'Resent-Bcc', 'Return-Path', ...TRACE_HEADERS];
 
 interface Replacement {
   readonly name: FieldName;

@@ -57,6 +57,7 @@ export class OpenTransaction {
       requireTls,
       holdFor: Math.max(0, holdUntil - now),
       deliverBy: deliverBy === null ? null : remaining(deliverBy, holdUntil === 0 ? now : deliverBy.since),
+      contentTime: now - this.contentSince,
       content: content.facts(),
       body: content.take(),
     };

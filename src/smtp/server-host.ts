@@ -58,6 +58,8 @@ export interface Transaction {
   /** FUTURERELEASE (RFC 4865): how long to hold it from its end, ms; 0: not. Relative, as threads have clocks of their own. */
   readonly holdFor: number;
   readonly deliverBy: DeliverWithin | null;
+  /** From the first byte of the content to its last, ms; absent: not known. */
+  readonly contentTime?: number;
   readonly content: ContentFacts;
   readonly body: BodySink;
 }

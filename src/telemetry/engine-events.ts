@@ -19,6 +19,7 @@ import type { Log } from './log.js';
 import type { MailEvents, OrderGiven, ReturnedMail } from './mail-event.js';
 import { acceptedMail, attemptFacts, droppedMail, recipientOutcome } from './mail-facts.js';
 import type { OutcomeDetail } from './postfix-line.js';
+import type { MailTracer } from './mail-tracer.js';
 import { ToldLately } from './told-lately.js';
 
 /** Makes more of what happens than lines and counts. */
@@ -85,6 +86,10 @@ export class EngineEvents {
     return this.mail.wanted;
   }
 
+  get tracer(): MailTracer | null {
+    return this.mail.tracer;
+  }
+
   /** `signed`: keys it was signed with. */
   accepted(envelope: EnvelopeLike, signed: readonly string[] = NOTHING): void {
     this.acceptedCount++;
@@ -134,6 +139,7 @@ export class EngineEvents {
   ): void {
     const id = formatQueueId(job.message.id);
     const address = host === null ? '' : `${host.address}:${host.port}`;
+    this.mail.tracer?.attempt(job, outcomes, host, duration, tls, this.clock.now());
     // Outcomes without a host may be shared by many jobs.
     const facts =
       host !== null && (this.mail.wanted || this.log.detailed) ? attemptFacts(host, address, duration, tls) : undefined;
@@ -183,6 +189,19 @@ export class EngineEvents {
     );
     if (this.mail.wanted)
       this.mail.tell(recipientOutcome(message, recipient, outcome, status, category, due, now, this.clock.wall()));
+    if (this.mail.tracer !== null && status !== 'deferred')
+      this.endTrace(this.mail.tracer, message, recipient, status, now);
+  }
+
+  /** With the last recipient the message is at its end. */
+  private endTrace(tracer: MailTracer, message: MessageLike, last: number, status: string, now: number): void {
+    let failed = status !== 'delivered';
+    for (let i = 0; i < message.envelope.recipients.length; i++) {
+      if (i === last) continue;
+      if (message.isPending(i)) return;
+      failed ||= message.stateOf(i).status === 'failed';
+    }
+    tracer.ended(message, failed, now);
   }
 
   /** A message left the queue. */

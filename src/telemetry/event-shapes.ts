@@ -15,6 +15,7 @@ export interface EnvelopeLike {
     readonly tags: readonly string[];
     readonly lane: string;
     readonly holdUntil: number;
+    readonly fields: Readonly<Record<string, string>>;
   };
   readonly origin: {
     readonly clientAddress: string;
@@ -31,6 +32,8 @@ export interface MessageLike {
   readonly attempts: number;
   /** Engine clock ms, 0: not known. */
   readonly acknowledgedAt: number;
+  isPending(recipient: number): boolean;
+  stateOf(recipient: number): { readonly status: string };
 }
 
 export interface OutcomeLike {

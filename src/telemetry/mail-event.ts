@@ -6,6 +6,8 @@
  * bound. While nobody listens nothing is built.
  */
 
+import type { MailTracer } from './mail-tracer.js';
+
 /** How one attempt at the next hop went. */
 export interface AttemptFacts {
   readonly host: string;
@@ -101,6 +103,8 @@ export type MailEventListener = (event: MailEvent) => void;
 
 /** Passes events on to all that listen now. Lives with the process; an engine that starts anew goes on telling it. */
 export class MailEvents {
+  /** Who makes traces of messages; set before the engine starts. */
+  tracer: MailTracer | null = null;
   private listeners: readonly MailEventListener[] = [];
 
   /** Somebody listens: without that events need not be built. */

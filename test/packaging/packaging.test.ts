@@ -32,6 +32,7 @@ function metricNames(): Set<string> {
       events: new EngineEvents(createLog({ level: 'silent', format: 'json' }), systemClock, new MailEvents()),
       lanes: { bulk: 0 },
       queues: [],
+      history: { recorded: 0, lost: 0, bytes: 0 },
       spool: { fileBytes: 0, availableBytes: 0 },
     }),
     false,

@@ -8,7 +8,7 @@ const envelope = {
   recipients: [{ address: 'b@example.net' }, { address: 'c@example.net' }],
   receivedAt: 1000,
   account: 'shop',
-  handling: { tenant: 'acme', tags: ['spring'], lane: 'bulk', holdUntil: 0 },
+  handling: { tenant: 'acme', tags: ['spring'], lane: 'bulk', holdUntil: 0, fields: {} },
   origin: { clientAddress: '127.0.0.1', helo: 'app', protocol: 'ESMTP', tls: '' },
   content: { size: 700 },
 };
@@ -29,7 +29,8 @@ describe('events of mail', () => {
   });
 
   it('speaks of one recipient with the wall clock', () => {
-    const message = { id: envelope.id, envelope, attempts: 2, acknowledgedAt: 0 };
+    const states = { isPending: () => true, stateOf: () => ({ status: 'pending' }) };
+    const message = { id: envelope.id, envelope, attempts: 2, acknowledgedAt: 0, ...states };
     const outcome = { kind: 'deferred', reply: '451 4.2.0 later', enhanced: '4.2.0', host: 'mx' } as const;
     const event = recipientOutcome(message, 1, outcome, 'deferred', 'greylisted', 61_000, 1500, 900_000);
     expect(event).toMatchObject({ recipient: 'c@example.net', delay: 500, due: 959_500, attempt: null, attempts: 2 });

@@ -12,6 +12,7 @@ import {
   unsuppression,
 } from '../request-fields.js';
 import * as answers from './answers.js';
+import { auditEndpoints } from './audit-endpoints.js';
 import { Answer, type Call, type Endpoint, endpoint } from './endpoint.js';
 import { eventEndpoints } from './event-endpoints.js';
 import { historyEndpoints } from './history-endpoints.js';
@@ -233,6 +234,7 @@ const rows: Endpoint[] = [
     answer: answers.page(answers.configEntry),
     run: ({ plane }: Call<unknown, unknown>) => ({ items: plane.config(), next: null }),
   }),
+  ...auditEndpoints,
   ...eventEndpoints,
   ...messageEndpoints,
 ];

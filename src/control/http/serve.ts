@@ -63,7 +63,7 @@ async function respond(exchange: Exchange, serving: Serving): Promise<void> {
       request: factsOf(exchange, serving.secure, mail.bytes),
       plane,
       control: () => {
-        const control = plane.control();
+        const control = plane.control(exchange.client);
         if (control === undefined) throw new Problem(503, 'not-running', 'the engine is starting');
         return control;
       },

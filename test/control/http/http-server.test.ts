@@ -52,6 +52,15 @@ const plane = planeOf({
   metrics: (open) => (control === undefined ? '' : open ? 'open\n# EOF\n' : 'plain\n'),
   subscribe: () => () => undefined,
   config: () => [{ name: 'SLUICE_HTTP_TOKEN', value: '***', source: '.env' }],
+  audit: async ({ after }) =>
+    after > 0
+      ? []
+      : [
+          {
+            ...{ seq: 1, time: '2026-01-02T03:04:05.678Z', actor: 'engine', action: 'engine.start', details: {} },
+            ...{ prev: '0'.repeat(64), hash: 'f'.repeat(64) },
+          },
+        ],
   failed: (path, error) => failures.push([path, error]),
   refused: (client, reason) => refusals.push(`${client} ${reason}`),
 });
@@ -174,6 +183,7 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['DELETE', '/v1/suppressions', '/v1/suppressions?address=x%40y.example'],
       ['GET', '/v1/config', '/v1/config'],
       ['POST', '/v1/messages', '/v1/messages', JSON.stringify({ from: 'a@x.example', to: ['b@y.example'] })],
+      ['GET', '/v1/audit', '/v1/audit?limit=1'],
     ];
     const answered = asks.map(([method, path]) => `${method} ${path}`);
     for (const [method, path, url, body] of asks) {
