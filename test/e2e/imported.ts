@@ -113,14 +113,18 @@ async function arrivalsOf(staged: StagedShape, relay: Relay): Promise<Arrival[]>
   }
 }
 
-/** One line for each case, the same for both. `mx`: there is no DNS for it here, so it comes nowhere in both. */
-function told(shape: Shape, arrivals: readonly Arrival[]): string[] {
+/**
+ * One line for each case, the same for both. `mx`: there is no DNS for it here, so it comes nowhere in both. Where Postfix
+ * goes in the clear Sluice may use TLS: unless told not to it does where it is offered.
+ */
+function told(shape: Shape, arrivals: readonly Arrival[], original: readonly Arrival[]): string[] {
   return shape.cases
     .filter(({ differs }) => differs === undefined)
     .map(({ from, to }) => {
       const found = arrivals.filter((one) => one.to === to);
+      const clear = original.some((one) => one.to === to && !one.secure);
       const places = found.map(
-        ({ at, login, secure }) => `${at}${login === '' ? '' : ` as ${login}`}${secure ? ' by TLS' : ''}`,
+        ({ at, login, secure }) => `${at}${login === '' ? '' : ` as ${login}`}${secure && !clear ? ' by TLS' : ''}`,
       );
       return `${from} to ${to}: ${places.join(' and ') || 'nowhere'}`;
     });
@@ -128,10 +132,12 @@ function told(shape: Shape, arrivals: readonly Arrival[]): string[] {
 
 async function compare(shape: Shape): Promise<string> {
   const folder = join(checks.folder, shape.name.replace(/\W+/g, '-'));
-  const original = await StagedShape.open(shape, join(folder, 'original', 'etc'), authority);
-  const copy = await StagedShape.open(shape, join(folder, 'imported'), authority);
-  const theirs = told(shape, await arrivalsOf(original, await startOriginal(original, join(folder, 'original'))));
-  const mine = told(shape, await arrivalsOf(copy, await startImported(copy)));
+  const before = await StagedShape.open(shape, join(folder, 'original', 'etc'), authority);
+  const after = await StagedShape.open(shape, join(folder, 'imported'), authority);
+  const original = await arrivalsOf(before, await startOriginal(before, join(folder, 'original')));
+  const imported = await arrivalsOf(after, await startImported(after));
+  const theirs = told(shape, original, original);
+  const mine = told(shape, imported, original);
   const other = theirs.flatMap((line, place) =>
     line === mine[place] ? [] : [`Postfix: ${line}; Sluice: ${mine[place]}`],
   );

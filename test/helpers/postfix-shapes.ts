@@ -254,6 +254,7 @@ export class StagedShape {
     let result = text
       .replaceAll('/etc/postfix/', `${this.folder}/`)
       .replace(/\b(?:hash|lmdb):(?=\/|\$)/g, 'texthash:')
+      .replaceAll('pcre:/', 'regexp:/')
       .replace('default_database_type = lmdb', 'default_database_type = hash')
       .replace('smtp_sasl_mechanism_filter = login', 'smtp_sasl_mechanism_filter = plain')
       .replace(/match=3D(?::[0-9A-F]{2})+/, `match=${fingerprint.toUpperCase().replace(/..(?!$)/g, '$&:')}`);
