@@ -153,7 +153,9 @@ async function compare(shape: Shape): Promise<string> {
 
 async function main(): Promise<void> {
   const missing = postfixMissing();
+  const wanted = process.argv.slice(2);
   for (const shape of shapes) {
+    if (wanted.length > 0 && !wanted.includes(shape.fixture)) continue;
     const why = missing === '' ? shape.withoutPostfix : missing;
     if (why === undefined) await checks.check(`${shape.name}: as Postfix`, () => compare(shape));
     else checks.skip(shape.name, why);

@@ -87,9 +87,9 @@ function readLog(file: string): string {
   return existsSync(file) ? readFileSync(file, 'latin1').slice(-3000) : '';
 }
 
-/** Resolves when a server greets; rejects after ten seconds. */
+/** Resolves when a server greets; rejects after 30 seconds, of which a busy machine needs many. */
 async function greeting(port: number, log: () => string): Promise<void> {
-  for (const end = Date.now() + 10_000; ; ) {
+  for (const end = Date.now() + 30_000; ; ) {
     const greeted = await new Promise<boolean>((resolve) => {
       const socket = connect({ port, host: '127.0.0.1' });
       const done = (result: boolean): void => {
