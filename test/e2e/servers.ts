@@ -133,7 +133,7 @@ export async function runPostfix(of: {
   const free = services === undefined ? master : master.replace(/^(\S+\s+unix\s+\S+\s+\S+\s+)y/gm, '$1n');
   writeFileSync(join(etc, 'master.cf'), `${free}${services ?? ''}`);
   const control = (command: string) =>
-    spawnSync(PROGRAMS.postfix, ['-c', etc, command], { encoding: 'utf8', timeout: 20_000 });
+    spawnSync(PROGRAMS.postfix, ['-c', etc, command], { encoding: 'utf8', timeout: 60_000 });
   const started = control('start');
   const log = (): string => `${started.stderr}\n${readLog(logFile)}`;
   const stop = async (): Promise<void> => {
