@@ -44,6 +44,8 @@ async function startOriginal(staged: StagedShape, folder: string): Promise<Relay
     ...{ daemon_directory: '/usr/lib/postfix/sbin', command_directory: '/usr/sbin' },
     ...{ mail_owner: 'postfix', setgid_group: 'postdrop', alias_maps: '', alias_database: '' },
     ...{ inet_interfaces: '127.0.0.1', inet_protocols: 'ipv4', smtp_host_lookup: 'native' },
+    // PLAIN under TLS, which is all that the sinks offer; its default (noplaintext) logs in nowhere then.
+    ...{ smtp_sasl_security_options: 'noanonymous', smtp_sasl_tls_security_options: 'noanonymous' },
     ...{ smtpd_tls_security_level: 'none', maillog_file: logFile, maillog_file_prefixes: '/tmp, /var' },
     // These ask the DNS of the world.
     ...{ smtpd_recipient_restrictions: '', smtpd_helo_restrictions: '', smtpd_sender_restrictions: '' },
