@@ -2,7 +2,9 @@
 # End-to-end tests with real clients in front of Sluice and real servers behind it: installs what is missing (Debian,
 # as root), builds, and runs test/e2e/main.ts, or with `tls` as first word test/e2e/tls.ts (clients that log in, servers
 # with TLS, DANE, MTA-STS; more words are the parts to run: submission, in-place, certificates, upstreams, mx), or with
-# `operators` test/e2e/operators.ts (programs that read Postfix's log, promtool, mandoc).
+# `operators` test/e2e/operators.ts (programs that read Postfix's log, promtool, mandoc), or with
+# `import` test/e2e/imported.ts (imported configurations beside the same ones in a real Postfix; more words
+# are the fixtures to run).
 #
 # Nothing of the system is started or changed besides the packages: servers run from folders of their own, on
 # unprivileged ports of loopback, and are stopped by process id. Exim is only unpacked, to var/e2e/exim, because its
@@ -23,6 +25,12 @@ if [ "${1:-}" = operators ]; then
   program=operators
   # Programs that read a mail log, and those that check what we give to others.
   packages='pflogsumm logwatch fail2ban prometheus-postfix-exporter prometheus mandoc'
+fi
+if [ "${1:-}" = import ]; then
+  shift
+  program=imported
+  packages=postfix
+  limit=560
 fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1

@@ -50,7 +50,7 @@ export function eximMissing(): string {
 }
 
 /** Ids of a name in /etc/passwd. */
-function userOf(name: string): [number, number] {
+export function userOf(name: string): [number, number] {
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .find((entry) => entry.startsWith(`${name}:`));
@@ -87,9 +87,9 @@ function readLog(file: string): string {
   return existsSync(file) ? readFileSync(file, 'latin1').slice(-3000) : '';
 }
 
-/** Resolves when a server greets; rejects after ten seconds. */
+/** Resolves when a server greets; rejects after 30 seconds, of which a busy machine needs many. */
 async function greeting(port: number, log: () => string): Promise<void> {
-  for (const end = Date.now() + 10_000; ; ) {
+  for (const end = Date.now() + 30_000; ; ) {
     const greeted = await new Promise<boolean>((resolve) => {
       const socket = connect({ port, host: '127.0.0.1' });
       const done = (result: boolean): void => {
@@ -113,6 +113,39 @@ export interface PostfixOptions {
   readonly secure?: SecureAccess;
   /** Mail for every domain is taken, not only for accept.example. */
   readonly everyDomain?: boolean;
+}
+
+/**
+ * Starts the Postfix of a folder that has main.cf and gives it its master.cf. With `services`, which come behind the usual
+ * ones, nothing runs in a change root.
+ */
+export async function runPostfix(of: {
+  readonly etc: string;
+  readonly queue: string;
+  readonly port: number;
+  readonly logFile: string;
+  readonly services?: string;
+}): Promise<Pick<MailServer, 'log' | 'stop'>> {
+  const { etc, queue, port, logFile, services } = of;
+  const usual = readFileSync(POSTFIX_SERVICES, 'utf8');
+  // Not in a change root, where the accounts could not be read.
+  const master = usual.replace(/^smtp(\s+inet\s+n\s+-\s+)y/m, `127.0.0.1:${port}$1n`);
+  const free = services === undefined ? master : master.replace(/^(\S+\s+unix\s+\S+\s+\S+\s+)y/gm, '$1n');
+  writeFileSync(join(etc, 'master.cf'), `${free}${services ?? ''}`);
+  const control = (command: string) =>
+    spawnSync(PROGRAMS.postfix, ['-c', etc, command], { encoding: 'utf8', timeout: 60_000 });
+  const started = control('start');
+  const log = (): string => `${started.stderr}\n${readLog(logFile)}`;
+  const stop = async (): Promise<void> => {
+    const pidFile = join(queue, 'pid/master.pid');
+    if (control('stop').status === 0 || !existsSync(pidFile)) return;
+    process.kill(Number(readFileSync(pidFile, 'utf8').trim()), 'SIGKILL');
+  };
+  await greeting(port, log).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return { log, stop };
 }
 
 export async function startPostfix(folder: string, options: PostfixOptions = {}): Promise<MailServer> {
@@ -161,22 +194,7 @@ export async function startPostfix(folder: string, options: PostfixOptions = {})
       .map(([name, value]) => `${name} = ${value}\n`)
       .join(''),
   );
-  const services = readFileSync(POSTFIX_SERVICES, 'utf8');
-  // Not in a change root, where the accounts could not be read.
-  writeFileSync(join(etc, 'master.cf'), services.replace(/^smtp(\s+inet\s+n\s+-\s+)y/m, `127.0.0.1:${port}$1n`));
-  const control = (command: string) =>
-    spawnSync(PROGRAMS.postfix, ['-c', etc, command], { encoding: 'utf8', timeout: 20_000 });
-  const started = control('start');
-  const log = (): string => `${started.stderr}\n${readLog(logFile)}`;
-  const stop = async (): Promise<void> => {
-    const pidFile = join(queue, 'pid/master.pid');
-    if (control('stop').status === 0 || !existsSync(pidFile)) return;
-    process.kill(Number(readFileSync(pidFile, 'utf8').trim()), 'SIGKILL');
-  };
-  await greeting(port, log).catch(async (error: unknown) => {
-    await stop();
-    throw error;
-  });
+  const { log, stop } = await runPostfix({ etc, queue, port, logFile });
   return { port, arrived: () => readMaildir(join(mail, 'all')), log, stop };
 }
 

@@ -29,8 +29,9 @@ export interface Shape {
   readonly name: string;
   readonly fixture: string;
   readonly cases: readonly Case[];
-  /** Next hops that do not answer. */
+  /** Next hops that do not answer, and those that nothing goes to. */
   readonly down?: readonly string[];
+  readonly idle?: readonly string[];
   /** Files that the fixture lacks on purpose. */
   readonly files?: Readonly<Record<string, string>>;
   /** Why it does not run in Postfix as it is. */
@@ -67,7 +68,7 @@ export const shapes: readonly Shape[] = [
     ],
   },
   {
-    ...{ name: 'isp-smarthost', fixture: 'isp-smarthost' },
+    ...{ name: 'isp-smarthost', fixture: 'isp-smarthost', idle: [ISP[1]] },
     cases: [one('u@any.example', ISP[0], 'office:pass word#1')],
   },
   {
@@ -175,7 +176,7 @@ export class StagedShape {
   static async open(shape: Shape, folder: string, authority: TestAuthority): Promise<StagedShape> {
     const staged = new StagedShape(shape, folder);
     const issued = authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] });
-    const hops = [...new Set([...shape.cases.map(({ at }) => at), ...(shape.down ?? []), 'mx'])];
+    const hops = [...new Set([...shape.cases.map(({ at }) => at), ...(shape.down ?? []), ...(shape.idle ?? []), 'mx'])];
     for (const hop of hops.filter((at) => at !== 'nowhere')) await staged.listen(hop, issued);
     mkdirSync(folder, { recursive: true });
     cpSync(join(FIXTURES, shape.fixture), folder, { recursive: true });
@@ -254,6 +255,8 @@ export class StagedShape {
     let result = text
       .replaceAll('/etc/postfix/', `${this.folder}/`)
       .replace(/\b(?:hash|lmdb):(?=\/|\$)/g, 'texthash:')
+      .replaceAll('pcre:/', 'regexp:/')
+      .replace('default_database_type = lmdb', 'default_database_type = hash')
       .replace('smtp_sasl_mechanism_filter = login', 'smtp_sasl_mechanism_filter = plain')
       .replace(/match=3D(?::[0-9A-F]{2})+/, `match=${fingerprint.toUpperCase().replace(/..(?!$)/g, '$&:')}`);
     // With a port before without.

@@ -8,15 +8,14 @@ import type { Output } from './output.js';
 
 const ASKED = /\breject_(?:authenticated_)?sender_login_mismatch\b/;
 
-/** Carries it over; the names it has dealt with. */
-export function senderLogins(cf: MainCf, maps: MapReader, output: Output, ledger: Ledger): Set<string> {
+/** Carries it over. */
+export function senderLogins(cf: MainCf, maps: MapReader, output: Output, ledger: Ledger): void {
   const parameter = 'smtpd_sender_login_maps';
-  if (!cf.has(parameter)) return new Set();
-  const done = new Set([parameter]);
+  if (!cf.has(parameter)) return;
   const where = cf.place(parameter);
   if (![...cf.given.keys()].some((name) => /^smtpd_.*_restrictions$/.test(name) && ASKED.test(cf.value(name)))) {
     ledger.add('not-needed', where, parameter, 'no restriction asks for it (reject_sender_login_mismatch)');
-    return done;
+    return;
   }
   const senders = new Map<string, Set<string>>();
   for (const { name, entries, problem } of maps.readAll(cf.value(parameter))) {
@@ -41,5 +40,4 @@ export function senderLogins(cf: MainCf, maps: MapReader, output: Output, ledger
     parameter,
     'accounts that own no address there may use any sender: give them an [[account]]',
   );
-  return done;
 }

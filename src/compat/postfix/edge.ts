@@ -12,32 +12,21 @@ const MIB = 1024 * 1024;
 const BODY_MEMORY = 64 * MIB;
 const PORTS: Readonly<Record<string, string>> = { smtp: '25', submission: '587', smtps: '465', submissions: '465' };
 
-/** Carries all of it over; the names it has dealt with. */
+/** Carries all of it over. */
 export function edgeSettings(
   cf: MainCf,
   services: readonly Service[],
   maps: MapReader,
   output: Output,
   ledger: Ledger,
-): Set<string> {
-  const done = new Set<string>([
-    'inet_interfaces',
-    'mynetworks',
-    'relay_domains',
-    'message_size_limit',
-    'smtpd_tls_cert_file',
-    'smtpd_tls_key_file',
-  ]);
+): void {
   listeners(cf, services, output, ledger);
   networks(cf, maps, output, ledger);
   relayDomains(cf, maps, output, ledger);
   messageSize(cf, output, ledger);
   certificates(cf, maps, output, ledger);
-  if (cf.has('smtpd_tls_security_level')) {
-    done.add('smtpd_tls_security_level');
+  if (cf.has('smtpd_tls_security_level'))
     ledger.add('carried', cf.place('smtpd_tls_security_level'), 'smtpd_tls_security_level', 'tls= of SLUICE_LISTEN');
-  }
-  return done;
 }
 
 function listeners(cf: MainCf, services: readonly Service[], output: Output, ledger: Ledger): void {

@@ -34,21 +34,18 @@ export function importPostfix(main: string, master: string, folder: string): Imp
   const ledger = new Ledger();
   const output = new Output();
   const maps = new MapReader(folder, cf.value('config_directory'), ledger);
-  const done = plainSettings(cf, output, ledger);
-  for (const name of edgeSettings(cf, services, maps, output, ledger)) done.add(name);
+  plainSettings(cf, output, ledger);
+  edgeSettings(cf, services, maps, output, ledger);
   const hops = new NextHopMaker(cf, maps, ledger);
   const egress = new Egress(ledger);
   const transports = new Transports(cf, services, { hops, egress, output, ledger });
-  for (const name of new Routing(cf, maps, output, ledger, transports).carry()) done.add(name);
+  new Routing(cf, maps, output, ledger, transports).carry();
   egress.write(output);
-  for (const name of senderLogins(cf, maps, output, ledger)) done.add(name);
-  for (const name of rewriting(cf, maps, output, ledger)) done.add(name);
-  done.add('config_directory');
+  senderLogins(cf, maps, output, ledger);
+  rewriting(cf, maps, output, ledger);
   if (cf.has('config_directory'))
     ledger.add('not-needed', cf.place('config_directory'), 'config_directory', 'of Postfix itself');
-  // What was told of by whoever carried it has its end already.
-  for (const { what } of ledger.of('carried', 'left-out', 'not-needed')) done.add(what);
-  tellTheRest(cf, done, ledger);
+  tellTheRest(cf, ledger);
   tellServices(cf, services, ledger);
   const toml = output.tomlText();
   if (toml !== '') output.set('SLUICE_CONFIG', 'sluice.toml');

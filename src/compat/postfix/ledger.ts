@@ -24,12 +24,19 @@ export interface Entry {
 export class Ledger {
   readonly entries: Entry[] = [];
   private readonly told = new Set<string>();
+  private readonly spoken = new Set<string>();
 
   add(fate: Fate, where: string, what: string, why: string): void {
     const key = JSON.stringify([where, what, why]);
     if (this.told.has(key)) return;
     this.told.add(key);
+    this.spoken.add(`${where} ${what.split(' ')[0]}`);
     this.entries.push({ fate, where, what, why });
+  }
+
+  /** Whether anything is said of a parameter given there. */
+  tells(name: string, where: string): boolean {
+    return this.spoken.has(`${where} ${name}`);
   }
 
   of(...fates: readonly Fate[]): Entry[] {

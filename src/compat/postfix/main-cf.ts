@@ -143,12 +143,12 @@ export class MainCf {
     return result;
   }
 
-  private raw(name: string): string {
+  private raw(name: string, depth = 0): string {
     const given = this.given.get(name)?.value;
     if (given !== undefined) return given;
     // mydomain is myhostname without its first part (postconf(5)).
     if (name === 'mydomain' && this.has('myhostname')) {
-      const host = this.value('myhostname');
+      const host = this.expand(this.raw('myhostname', depth + 1), depth + 1).trim();
       return host.includes('.') ? host.slice(host.indexOf('.') + 1) : DEFAULTS['mydomain']!;
     }
     return DEFAULTS[name] ?? '';
@@ -159,7 +159,7 @@ export class MainCf {
     const match = /^\s*([A-Za-z0-9_.-]+)\s*([?:])?(.*)$/s.exec(body);
     if (match === null) return this.compare(body, depth);
     const [, name, operator, rest = ''] = match;
-    const value = this.expand(this.raw(name!), depth + 1);
+    const value = this.expand(this.raw(name!, depth + 1), depth + 1);
     if (operator === undefined) return value;
     const both = /^\s*\{(.*)\}\s*:\s*\{(.*)\}\s*$/s.exec(rest);
     if (operator === '?' && both !== null) return this.expand((value === '' ? both[2] : both[1])!.trim(), depth + 1);

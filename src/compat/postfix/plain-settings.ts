@@ -102,24 +102,21 @@ export function reasonOf(name: string): string | undefined {
   return GONE.find(([pattern]) => pattern.test(name))?.[1];
 }
 
-/** Carries the plain ones; the names it has dealt with. */
-export function plainSettings(cf: MainCf, output: Output, ledger: Ledger): Set<string> {
-  const done = new Set<string>();
+/** Carries the plain ones. */
+export function plainSettings(cf: MainCf, output: Output, ledger: Ledger): void {
   for (const [parameter, setting, convert] of PLAIN) {
     if (!cf.has(parameter)) continue;
-    done.add(parameter);
     const value = convert(cf.value(parameter));
     const problem = value === '' ? 'it is empty' : output.set(setting, value);
     if (problem === '') ledger.add('carried', cf.place(parameter), parameter, `${setting}=${value}`);
     else ledger.add('left-out', cf.place(parameter), parameter, `${setting} does not take ${value}: ${problem}`);
   }
-  return done;
 }
 
-/** Gives every parameter that nobody has dealt with its end. */
-export function tellTheRest(cf: MainCf, done: ReadonlySet<string>, ledger: Ledger): void {
+/** Gives every parameter that the ledger says nothing of its end. */
+export function tellTheRest(cf: MainCf, ledger: Ledger): void {
   for (const [name] of cf.given) {
-    if (done.has(name)) continue;
+    if (ledger.tells(name, cf.place(name))) continue;
     const value = cf.value(name);
     const off = ['', 'no', '0', 'none'].includes(value);
     const system = name === 'smtp_tls_CAfile' && /^\/etc\/(?:ssl|pki)\//.test(value);

@@ -9,8 +9,8 @@ import type { Output } from './output.js';
 const ADDRESSES = ['canonical_maps', 'sender_canonical_maps', 'smtp_generic_maps'];
 const HEADERS = ['header_checks', 'smtp_header_checks'];
 
-/** Carries them over; the names it has dealt with. */
-export function rewriting(cf: MainCf, maps: MapReader, output: Output, ledger: Ledger): Set<string> {
+/** Carries them over. */
+export function rewriting(cf: MainCf, maps: MapReader, output: Output, ledger: Ledger): void {
   const append = (setting: string, between: string, value: string, entry: MapEntry): void => {
     const before = output.env.get(setting);
     const problem = output.set(setting, before === undefined ? value : `${before}${between}${value}`);
@@ -59,7 +59,6 @@ export function rewriting(cf: MainCf, maps: MapReader, output: Output, ledger: L
           'only IGNORE and REPLACE of a whole field, "/^Name:/", are taken; a [[route]] with header = { } and reply refuses by content',
         );
     });
-  return new Set([...ADDRESSES, ...HEADERS]);
 }
 
 /** `@example.org` without its `@`; undefined for anything else. */

@@ -34,8 +34,8 @@ export class Routing {
     this.transports = transports;
   }
 
-  /** Carries all of it over; the names it has dealt with. */
-  carry(): Set<string> {
+  /** Carries all of it over. */
+  carry(): void {
     this.standardTarget();
     this.rateOfAll();
     const transports = this.read('transport_maps');
@@ -51,7 +51,6 @@ export class Routing {
     for (const name of HANDLED)
       if (this.cf.has(name))
         this.ledger.add('carried', this.cf.place(name), name, 'as far as nothing else is said of it');
-    return new Set(HANDLED);
   }
 
   private read(parameter: string): MapEntry[] {
