@@ -7,8 +7,7 @@
  */
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Letter } from './letter.js';
-import type { Attachment } from './mail-item.js';
+import type { Letter, LetterFile } from './letter.js';
 import type { Mailbox } from './mailbox.js';
 
 /** Bytes between two turns; a multiple of 3, so that base64 of the pieces is that of the whole. */
@@ -57,8 +56,7 @@ function content(given: string) {
   return text.length <= SHORT_TEXT ? text : { content: inPieces(Buffer.from(text)), contentTransferEncoding: 'base64' };
 }
 
-function attached({ filename, contentType, content: base64, cid, disposition }: Attachment) {
-  const bytes = Buffer.from(base64, 'base64');
+function attached({ filename, contentType, content: bytes, cid, disposition }: LetterFile) {
   return {
     content: bytes.length <= PIECE ? bytes : inPieces(bytes),
     filename: filename ?? false,

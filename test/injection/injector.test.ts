@@ -125,6 +125,8 @@ describe('a composed message', () => {
       { ...plain, subject: 'word '.repeat(150).trim() },
       { ...plain, headers: { 'List-Unsubscribe': `<https://x.example/${'u'.repeat(800)}>, <mailto:u@x.example>` } },
       { ...plain, text: `${'y'.repeat(998)}\n` },
+      { ...plain, text: '→\n'.repeat(100_000) },
+      { ...plain, text: 'a line\n'.repeat(150_000) },
       { ...plain, to: Array.from({ length: 300 }, (_, i) => `recipient.${i}@y.example`) },
     ];
     for (const item of items) {
