@@ -125,8 +125,6 @@ describe('a composed message', () => {
       { ...plain, subject: 'word '.repeat(150).trim() },
       { ...plain, headers: { 'List-Unsubscribe': `<https://x.example/${'u'.repeat(800)}>, <mailto:u@x.example>` } },
       { ...plain, text: `${'y'.repeat(998)}\n` },
-      { ...plain, text: '→\n'.repeat(100_000) },
-      { ...plain, text: 'a line\n'.repeat(150_000) },
       { ...plain, to: Array.from({ length: 300 }, (_, i) => `recipient.${i}@y.example`) },
     ];
     for (const item of items) {
@@ -135,6 +133,21 @@ describe('a composed message', () => {
       const mail = await PostalMime.parse(content);
       expect(mail.subject).toBe(item.subject);
       expect(mail.text?.trimEnd()).toBe(item.text!.trimEnd());
+    }
+  });
+
+  it('that is long is encoded in pieces that cut nothing apart', async () => {
+    const world = new InjectionWorld();
+    for (const [text, end] of [
+      // The bounds of pieces fall between CR and LF, and within a pair of surrogates.
+      [`${'→'.repeat(98_303)}\r\n${'x'.repeat(98_301)}😀\n`, '\n'],
+      [`${'a line\n'.repeat(25_000)}\r\r`, ''],
+    ] as const) {
+      const { content } = await sent(world, { ...plain, text: `${text}${end}` });
+      const [header, body] = content.toString('latin1').split('\r\n\r\n') as [string, string];
+      expect(header).toMatch(/^Content-Transfer-Encoding: base64$/m);
+      const decoded = Buffer.from(body.replaceAll('\r\n', ''), 'base64').toString();
+      expect(decoded === `${text}${end}`.replace(/\r\n|\r|\n/g, '\r\n')).toBe(true);
     }
   });
 
