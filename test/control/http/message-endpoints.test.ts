@@ -184,7 +184,7 @@ describe.skipIf(uwsProblem !== '')(`POST /v1/messages ${uwsProblem}`, () => {
     expect(asked.flatMap(({ items }) => items).filter((item) => !('status' in item))).toEqual([]);
     running = false;
     expect(await outcome(good)).toBe(503);
-    const get = await exchange(port, [request('GET', '/v1/messages')]);
+    const get = await exchange(port, [request('PUT', '/v1/messages')]);
     expect(get.status).toBe(405);
   });
 
