@@ -19,13 +19,15 @@ const PHRASE = /^[\w!#$%&'*+/=?^`{|}~-]+(?: [\w!#$%&'*+/=?^`{|}~-]+)*$/;
 const MIME_FIELDS =
   'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n';
 const KEPT = 64 * 1024;
+/** Characters of a text: longer ones are composed in pieces, so that they do not hold up others (see PIECE in injector.ts). */
+const MAX_TEXT = 128 * 1024;
 
 const kept = Buffer.allocUnsafeSlow(KEPT);
 
 /** The message, in memory that the next call uses again; null: another has to compose it. */
 export function composeDirectly(letter: Letter): Buffer | null {
   const { subject, text = '', html, attachments, replyTo, to, cc, headers } = letter;
-  if (html !== undefined || attachments.length > 0) return null;
+  if (html !== undefined || attachments.length > 0 || text.length > MAX_TEXT) return null;
   let header = addressField('From', [letter.from]);
   if (header === '') return null;
   for (const [name, list] of [

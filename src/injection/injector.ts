@@ -20,14 +20,15 @@ import type { Reply } from '../smtp/replies.js';
 import { preparedReplies, type ServerSessionOptions } from '../smtp/server-options.js';
 import { parseHoldFor, parseHoldUntil } from '../smtp/time-parameters.js';
 import { type AnsweredRequests, sameRequest } from './answered-requests.js';
+import { decodeBase64 } from './base64.js';
 import { composeDirectly } from './direct-composer.js';
 import { envelopeOfHeader } from './header-envelope.js';
 import { InjectedMail, type ItemKey, Outcomes } from './injected-mail.js';
-import { isBase64, type Letter, letterOf, mailboxes } from './letter.js';
+import { type Letter, letterOf, mailboxes } from './letter.js';
 import type { ItemClient, ItemOptions, ItemOutcome, MailInjector, MailItem, RawItem, Refusal } from './mail-item.js';
 import { type Mailbox, parseMailbox, parseReversePath } from './mailbox.js';
 import { composeMime } from './mime-composer.js';
-import { BadItem, refusalFor, refusalOf, textOf } from './refusals.js';
+import { BadItem, refusalFor, textOf } from './refusals.js';
 
 /** An item's client as admission and recipients' policies know clients. */
 export interface Client {
@@ -57,7 +58,14 @@ export interface InjectorOptions {
 const SLICE = 200;
 /** Longest line of RFC 5322 section 2.1.1 with its CRLF. */
 const LINE = 1000;
+/** Bytes scanned in one turn; more than the direct composer gives, whose bytes are looked at before they are accepted. */
+const PIECE = 512 * 1024;
 const NO_TAGS: readonly string[] = [];
+/** What SMTP could say of a message and HTTP does not. */
+const NOTHING_MORE = {
+  ...({ ret: '', envelopeId: '', priority: 0, helo: '', tls: '', account: '' } as const),
+  ...({ requireTls: false, deliverBy: null } as const),
+};
 
 /** A message that may go on: its bytes, or how to get them. */
 type Content = { readonly letter: Letter; readonly raw: null } | { readonly letter: null; readonly raw: Buffer };
@@ -129,8 +137,8 @@ export class Injector implements MailInjector {
   }
 
   private addressRaw(mail: InjectedMail, item: RawItem): Content {
-    if (typeof item.raw === 'string' && !isBase64(item.raw)) throw new BadItem('not-allowed', 'raw: allowed: base64');
-    const raw = typeof item.raw === 'string' ? Buffer.from(item.raw, 'base64') : item.raw;
+    const raw = typeof item.raw === 'string' ? decodeBase64(item.raw) : item.raw;
+    if (raw === null) throw new BadItem('not-allowed', 'raw: allowed: base64');
     const found =
       item.mailFrom === undefined || item.rcptTo === undefined
         ? envelopeOfHeader(raw, item.mailFrom === undefined)
@@ -288,40 +296,45 @@ export class Injector implements MailInjector {
     utf8: boolean,
     encodable: boolean,
   ): boolean {
-    const { segments, intake } = this.options;
-    const receiver = new ContentReceiver(options, 'plain', '8BITMIME', new BodyBuffer(segments));
+    const receiver = new ContentReceiver(options, 'plain', '8BITMIME', new BodyBuffer(this.options.segments));
+    if (bytes.length > PIECE) {
+      this.later(
+        mail,
+        receiveInPieces(receiver, bytes).then(() => this.accept(mail, client, receiver, utf8)),
+      );
+      return true;
+    }
     receiver.receive(bytes, 0, bytes.length);
     receiver.finish();
-    const refusal = receiver.refusal();
-    const facts = receiver.facts();
-    if (encodable && (facts.eightBit || refusal === preparedReplies(options).textLineTooLong)) {
+    const isLong = receiver.refusal() === preparedReplies(options).textLineTooLong;
+    if (encodable && (isLong || receiver.facts().eightBit)) {
       receiver.release();
       return false;
     }
+    this.accept(mail, client, receiver, utf8);
+    return true;
+  }
+
+  private accept(mail: InjectedMail, client: ItemClient, receiver: ContentReceiver, utf8: boolean): void {
+    const refusal = receiver.refusal();
     if (refusal !== null) {
       receiver.release();
-      mail.settle(refusalOf(refusal));
-      return true;
+      mail.finish(refusal);
+      return;
     }
-    intake.accept(mail, {
-      sender: mail.sender.address,
-      recipients: mail.recipients.map(({ address }) => ({ address, notify: 0, originalRecipient: '' })),
-      bodyType: facts.eightBit ? '8BITMIME' : '7BIT',
-      smtpUtf8: utf8 || mail.sender.nonAscii || mail.recipients.some(({ nonAscii }) => nonAscii),
-      ret: '',
-      envelopeId: '',
-      priority: 0,
-      helo: '',
+    const content = receiver.facts();
+    const { sender, recipients, holdFor } = mail;
+    this.options.intake.accept(mail, {
+      ...NOTHING_MORE,
+      sender: sender.address,
+      recipients: recipients.map(({ address }) => ({ address, notify: 0, originalRecipient: '' })),
+      bodyType: content.eightBit ? '8BITMIME' : '7BIT',
+      smtpUtf8: utf8 || sender.nonAscii || recipients.some(({ nonAscii }) => nonAscii),
       protocol: client.protocol,
-      tls: '',
-      account: '',
-      requireTls: false,
-      holdFor: mail.holdFor,
-      deliverBy: null,
-      content: facts,
+      holdFor,
+      content,
       body: receiver.take(),
     });
-    return true;
   }
 
   private later(mail: InjectedMail, work: Promise<void>): void {
@@ -331,4 +344,12 @@ export class Injector implements MailInjector {
 
 function clientOf({ address, sender }: InjectedMail): Client {
   return { address, relays: true, account: '', listener: '', sender: sender.address };
+}
+
+async function receiveInPieces(receiver: ContentReceiver, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    receiver.receive(bytes, at, Math.min(bytes.length, at + PIECE));
+    await nextTurn();
+  }
+  receiver.finish();
 }

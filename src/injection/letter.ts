@@ -4,9 +4,15 @@
  * What gets through here cannot start a line of its own in a header: no text has a control character, names of fields are
  * those of RFC 5322 section 2.2, and fields that the composer or the engine writes themselves cannot be given.
  */
+import { decodeBase64 } from './base64.js';
 import type { Attachment, ComposedItem } from './mail-item.js';
 import { isHeaderText, isUnicode, type Mailbox, parseMailbox } from './mailbox.js';
 import { BadItem } from './refusals.js';
+
+/** An attachment that was decoded. */
+export interface LetterFile extends Omit<Attachment, 'content'> {
+  readonly content: Buffer;
+}
 
 export interface Letter {
   readonly from: Mailbox;
@@ -19,7 +25,7 @@ export interface Letter {
   readonly html: string | undefined;
   /** Name and value. */
   readonly headers: readonly (readonly [string, string])[];
-  readonly attachments: readonly Attachment[];
+  readonly attachments: readonly LetterFile[];
 }
 
 const NONE: readonly never[] = [];
@@ -53,7 +59,7 @@ export function letterOf(item: ComposedItem): Letter {
     text,
     html,
     headers: headers === undefined ? NONE : fieldsOf(headers),
-    attachments: attachments === undefined ? NONE : attachments.map(checkAttachment),
+    attachments: attachments === undefined ? NONE : attachments.map(fileOf),
   };
 }
 
@@ -92,8 +98,8 @@ function fieldsOf(
   return fields;
 }
 
-function checkAttachment(attachment: Attachment, index: number): Attachment {
-  const { filename, contentType, cid, content } = attachment;
+function fileOf(attachment: Attachment, index: number): LetterFile {
+  const { filename, contentType, cid } = attachment;
   const fail = (member: string, allowed: string): BadItem =>
     new BadItem('not-allowed', `attachments.${index}.${member}: allowed: ${allowed}`);
   if (filename !== undefined && (filename === '' || filename.length > 255 || !isHeaderText(filename)))
@@ -102,12 +108,7 @@ function checkAttachment(attachment: Attachment, index: number): Attachment {
   if (contentType !== undefined && /^(?:multipart|message)\//i.test(contentType))
     throw fail('contentType', 'no multipart and message: send such mail as raw');
   if (cid !== undefined && !CID.test(cid)) throw fail('cid', '1 to 200 printable characters without blanks and <>');
-  if (!isBase64(content)) throw fail('content', 'base64');
-  return attachment;
-}
-
-/** Whether a text is base64 (RFC 4648 section 4), lines and a missing end of padding forgiven. */
-export function isBase64(text: string): boolean {
-  // Each part begins with what the one before cannot hold: no text makes it look twice.
-  return /^[A-Za-z0-9+/\r\n]*(?:=[\r\n]*){0,2}$/.test(text);
+  const content = decodeBase64(attachment.content);
+  if (content === null) throw fail('content', 'base64');
+  return { ...attachment, content };
 }

@@ -104,5 +104,5 @@ export interface MailInjector {
    * Resolves when each item is durable or refused, in their order. Never rejects. A Refusal among `items` is one that was
    * found wanting before.
    */
-  submit(client: ItemClient, items: readonly (MailItem | Refusal)[]): Promise<ItemOutcome[]>;
+  submit(client: ItemClient, items: readonly (MailItem | Refusal)[]): Promise<readonly ItemOutcome[]>;
 }

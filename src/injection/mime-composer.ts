@@ -7,11 +7,10 @@
  */
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Letter } from './letter.js';
-import type { Attachment } from './mail-item.js';
+import type { Letter, LetterFile } from './letter.js';
 import type { Mailbox } from './mailbox.js';
 
-/** Bytes between two turns; a multiple of 3, so that base64 of the pieces is that of the whole. */
+/** Bytes, or characters of a text, between two turns. */
 const PIECE = 96 * 1024;
 /** Texts up to here are encoded at once, whichever way is shorter; longer ones as base64 in pieces. */
 const SHORT_TEXT = 32 * 1024;
@@ -51,16 +50,19 @@ function mailbox({ name, address }: Mailbox): { name: string; address: string } 
   return { name, address };
 }
 
-function content(given: string) {
-  // Lines of a text end with CRLF whatever encodes them (RFC 2045 section 6.8).
-  const text = given.replace(/\r\n|\r|\n/g, '\r\n');
-  return text.length <= SHORT_TEXT ? text : { content: inPieces(Buffer.from(text)), contentTransferEncoding: 'base64' };
+function content(text: string) {
+  if (text.length <= SHORT_TEXT) return canonical(text);
+  return { content: Readable.from(textPieces(text), { objectMode: false }), contentTransferEncoding: 'base64' };
 }
 
-function attached({ filename, contentType, content: base64, cid, disposition }: Attachment) {
-  const bytes = Buffer.from(base64, 'base64');
+/** Lines of a text end with CRLF whatever encodes them (RFC 2045 section 6.8). */
+function canonical(text: string): string {
+  return text.replace(/\r\n|\r|\n/g, '\r\n');
+}
+
+function attached({ filename, contentType, content: bytes, cid, disposition }: LetterFile) {
   return {
-    content: bytes.length <= PIECE ? bytes : inPieces(bytes),
+    content: bytes.length <= PIECE ? bytes : Readable.from(pieces(bytes), { objectMode: false }),
     filename: filename ?? false,
     ...(contentType === undefined ? {} : { contentType }),
     ...(cid === undefined ? {} : { cid }),
@@ -69,13 +71,20 @@ function attached({ filename, contentType, content: base64, cid, disposition }: 
   } as const;
 }
 
-function inPieces(bytes: Buffer): Readable {
-  return Readable.from(pieces(bytes), { objectMode: false });
-}
-
 async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += PIECE) {
     yield bytes.subarray(at, at + PIECE);
+    await nextTurn();
+  }
+}
+
+async function* textPieces(text: string): AsyncGenerator<Buffer> {
+  for (let at = 0; at < text.length; ) {
+    let end = Math.min(text.length, at + PIECE);
+    // Neither CRLF nor a surrogate pair is cut.
+    if (end < text.length && /[\r\ud800-\udbff]/.test(text[end - 1]!)) end++;
+    yield Buffer.from(canonical(text.slice(at, end)));
+    at = end;
     await nextTurn();
   }
 }

@@ -3,6 +3,7 @@
  * that are sent again under their idempotency key are not taken twice.
  */
 import { between, type FaultCase, pause } from './fault-case.js';
+import type { Arrival } from './ledger.js';
 import { freePort } from './smtp-client.js';
 import { Stage } from './stage.js';
 
@@ -26,12 +27,21 @@ const httpCase: FaultCase = {
       await pause(500);
       stage.sink.behave({});
       await load.stop();
+      const twice = takenTwice(stage.sink.arrivals());
       const accepted = [...stage.ledger.entries.values()].filter(({ state }) => state === 'acknowledged').length;
       const problems =
         accepted < stage.ledger.entries.size - stage.ledger.refused ? ['requests were left unanswered'] : [];
+      if (twice.length > 0) problems.push(`${twice.length} were taken twice, such as ${twice[0]}`);
       return stage.finish({ kills: context.rounds, sentAgain: load.again, repeated: load.repeated }, problems);
     });
   },
 };
+
+/** Messages that arrived under more than one id of the relay: taken more than once, and not only delivered again. */
+function takenTwice(arrivals: readonly Arrival[]): string[] {
+  const ids = new Map<string, Set<string>>();
+  for (const { id, queueId = '' } of arrivals) ids.set(id, (ids.get(id) ?? new Set()).add(queueId));
+  return [...ids].filter(([, queueIds]) => queueIds.size > 1).map(([id]) => id);
+}
 
 export const httpCases: readonly FaultCase[] = [httpCase];

@@ -24,6 +24,8 @@ export interface Arrival {
   readonly id: string;
   /** The body is the one that its X-Fault-Sha256 field says. */
   readonly whole: boolean;
+  /** The relay's id for it, '' where it wrote none. */
+  readonly queueId?: string;
 }
 
 export class Ledger {

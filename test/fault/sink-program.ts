@@ -131,7 +131,9 @@ class SinkConnection {
       this.socket.destroy();
       return;
     }
-    const arrival = { at: Date.now(), from: this.from, to: this.to, id: field('X-Fault-Id'), whole };
+    // The relay's own Received is on top.
+    const queueId = /^Received:[^;]*?\sid (\w+)/.exec(header)?.[1] ?? '';
+    const arrival = { at: Date.now(), from: this.from, to: this.to, id: field('X-Fault-Id'), whole, queueId };
     writeSync(this.file, `${JSON.stringify(arrival)}\n`);
     this.reset('');
     const { slow } = manners;

@@ -136,6 +136,21 @@ describe('a composed message', () => {
     }
   });
 
+  it('that is long is encoded in pieces that cut nothing apart', async () => {
+    const world = new InjectionWorld();
+    for (const [text, end] of [
+      // The bounds of pieces fall between CR and LF, and within a pair of surrogates.
+      [`${'→'.repeat(98_303)}\r\n${'x'.repeat(98_301)}😀\n`, '\n'],
+      [`${'a line\n'.repeat(25_000)}\r\r`, ''],
+    ] as const) {
+      const { content } = await sent(world, { ...plain, text: `${text}${end}` });
+      const [header, body] = content.toString('latin1').split('\r\n\r\n') as [string, string];
+      expect(header).toMatch(/^Content-Transfer-Encoding: base64$/m);
+      const decoded = Buffer.from(body.replaceAll('\r\n', ''), 'base64').toString();
+      expect(decoded === `${text}${end}`.replace(/\r\n|\r|\n/g, '\r\n')).toBe(true);
+    }
+  });
+
   it('is what it was, whatever its text', async () => {
     const world = new InjectionWorld();
     const line = fc.oneof(
