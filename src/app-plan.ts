@@ -6,6 +6,7 @@
  */
 import { connecting, connectionUse } from './app-delivery.js';
 import { egressPools } from './app-egress.js';
+import type { ExplainParts } from './app-explain.js';
 import { openOrders } from './app-orders.js';
 import { type Outcomes, openOutcomes } from './app-outcomes.js';
 import { type RecipientPolicy, recipientPolicy, recipientVerifier } from './app-recipients.js';
@@ -126,6 +127,19 @@ export class MailPlan {
       lanes: { weights: this.tables.lanes },
       tenantWeight: (tenant) => this.route.tenants().named(tenant)?.weight ?? 1,
       destinationOf: this.destinationOf,
+    };
+  }
+
+  /** What explanations are told of it. */
+  get forExplaining(): Pick<
+    ExplainParts,
+    'orders' | 'route' | 'outcomes' | 'destinationOf' | 'controlOf' | 'defaultLane'
+  > {
+    const { orders, route, outcomes, destinationOf, shaping } = this;
+    return {
+      ...{ orders, route, outcomes, destinationOf },
+      controlOf: (destination, hosts) => shaping.shaping.controlOf(destination, hosts),
+      defaultLane: () => this.tables.lanes.default,
     };
   }
 

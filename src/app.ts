@@ -13,11 +13,12 @@ import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
 import { type Injection, openInjection } from './app-injection.js';
+import { mailIntake, mailNotifier } from './app-intake.js';
 import { type Live, openLive } from './app-live.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
-import { headerRules, type Preparation, preparation } from './app-preparation.js';
+import { type Preparation, preparation } from './app-preparation.js';
 import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { engineStatus } from './app-status.js';
@@ -34,17 +35,15 @@ import { Delivery } from './delivery/delivery.js';
 import { routeFields } from './delivery/routes/routes.js';
 import type { Injector } from './injection/injector.js';
 import { Admission } from './intake/admission.js';
-import { DsnNotifier } from './intake/dsn-notifier.js';
-import { Intake } from './intake/intake.js';
+import type { Intake } from './intake/intake.js';
 import { SegmentPool } from './memory/segment-pool.js';
-import { rewriteEnvelope } from './message/header-rules.js';
 import { ConnectionCount } from './net/connection-count.js';
 import type { DescriptorBudget } from './net/descriptor-budget.js';
 import type { Front } from './net/front.js';
 import { acquireInstanceLock } from './net/instance-lock.js';
 import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
-import { QueuedMessage } from './queue/queued-message.js';
+import type { QueuedMessage } from './queue/queued-message.js';
 import { Scheduler } from './queue/scheduler.js';
 import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
@@ -218,18 +217,13 @@ export class App {
   control(): EngineControl {
     const { log, commands, spool, delivery, scheduler } = this;
     const { history } = this.around;
-    const plan = this.plan!;
-    const { orders, outcomes, route, destinationOf } = plan;
+    const { orders, outcomes, route, destinationOf, forExplaining } = this.plan!;
     return engineControl({
       ...{ log, commands, orders, outcomes, route, destinationOf, history },
       live: this.live!.control,
       status: () => this.status(),
       resplit: () => this.resplit(),
-      explaining: explaining({
-        ...{ clock: systemClock, spool, scheduler, delivery, orders, route, outcomes, destinationOf },
-        controlOf: (destination, hosts) => plan.shaping.shaping.controlOf(destination, hosts),
-        defaultLane: () => plan.tables.lanes.default,
-      }),
+      explaining: explaining({ clock: systemClock, spool, scheduler, delivery, ...forExplaining }),
     });
   }
 
@@ -270,23 +264,14 @@ export class App {
     this.plan = plan;
     this.around.history.configure(tables.tenant);
     const ids = new QueueIdSource();
-    const notifier = new DsnNotifier({
-      spool,
-      clock,
-      ids,
-      hostname: settings.hostname,
-      enqueue: (envelope, content) => {
-        events.notice(envelope);
-        this.scheduler.add(new QueuedMessage(envelope, content, null));
-      },
-    });
+    const takes = { settings, spool, clock, ids, events, add: (message: QueuedMessage) => this.scheduler.add(message) };
     this.scheduler = new Scheduler({
       spool,
       clock,
       retry: { min: settings.retryMin, max: settings.retryMax, expire: settings.expire },
       delayWarning: settings.delayWarning,
       memory: Math.max(1024 * 1024, settings.queueMemory),
-      notifier,
+      notifier: mailNotifier(takes),
       events,
       ...plan.forScheduler,
       wake: (queue) => this.delivery.wake(queue),
@@ -303,30 +288,13 @@ export class App {
       segments,
       relayDomains: new Set(plan.relayDomains(false)),
     });
-    const rules = headerRules(settings);
     this.edge = new MailEdge(settings, this.accounts, clock, events, plan.outcomes, (...told) =>
       this.front?.limit(...told),
     );
     this.edge.configure(tables, plan.route);
-    this.intake = new Intake({
-      spool,
-      clock,
-      ids,
-      events,
-      admit: (submitter, transaction) => this.edge.admit(submitter, transaction),
-      rules: () => this.edge.rules,
-      tracer: events.tracer,
-      dkimKeyOf: (account) => (account === '' ? '' : this.accounts.settingsOf(account).dkim),
-      rewriteSender: (sender) => rewriteEnvelope(sender, rules),
-      preparation: () => ({
-        inline: this.preparation.inline,
-        batch: (requests) => this.preparation.pool!.prepare(requests),
-      }),
-      enqueue: (envelope, content) => {
-        const message = new QueuedMessage(envelope, content, null);
-        message.acknowledgedAt = clock.now();
-        this.scheduler.add(message);
-      },
+    this.intake = mailIntake({
+      ...{ ...takes, edge: this.edge, accounts: this.accounts },
+      preparation: () => this.preparation,
     });
     this.injection = openInjection({
       ...{ settings, clock, spool, segments, plan, intake: this.intake, edge: this.edge, admission: this.admission },

@@ -18,8 +18,8 @@ const TOKEN = 'correct-horse-battery-staple';
 
 const checks = new Checks('dashboard');
 await checks.run(TIME_LIMIT, async () => {
-  const executable = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-  const pictures = process.env['SLUICE_TEST_PICTURES'] ?? join(process.cwd(), 'var/dashboard');
+  const executable = process.env['CHROMIUM'] || '/usr/bin/chromium';
+  const pictures = process.env['SLUICE_TEST_PICTURES'] || join(process.cwd(), 'var/dashboard');
   const browsing = checks.own(await Browsing.open(executable, pictures));
   const stage = checks.own(await Stage.open(place('open')));
   const page = await browsing.page(stage.url);

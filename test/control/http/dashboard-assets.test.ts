@@ -61,10 +61,7 @@ describe.skipIf(uwsProblem !== '')(`the served dashboard ${uwsProblem}`, () => {
   afterEach(() => server?.close());
 
   async function open(token = ''): Promise<number> {
-    server = await HttpServer.open(
-      httpOptions({ token, maxListeners: 10 }),
-      planeOf({ version: '1', notReady: () => '' }),
-    );
+    server = await HttpServer.open(httpOptions({ token, maxConnections: 50 }), planeOf({ notReady: () => '' }));
     return server.port;
   }
 
