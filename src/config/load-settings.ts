@@ -14,6 +14,7 @@ import { authProblems, authWarnings } from './auth-checks.js';
 import { httpProblems, httpWarnings } from './http-settings.js';
 import { injectionProblems } from './injection-settings.js';
 import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
+import { maildropPath } from './maildrop-settings.js';
 import { nearestName } from './nearest-name.js';
 import { type Aliases, type Layer, postfixAliases } from './postfix-aliases.js';
 import { type Settings, schema } from './schema.js';
@@ -243,6 +244,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     mxCa: absolute(loaded.settings.mxCa),
     httpTlsCert: absolute(loaded.settings.httpTlsCert),
     httpTlsKey: absolute(loaded.settings.httpTlsKey),
+    maildropDir: maildropPath(loaded.settings.maildropDir, cwd, spoolDir),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return {

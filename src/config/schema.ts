@@ -11,6 +11,7 @@ import { edgeSettings } from './edge-settings.js';
 import { operationSettings, rewritingSettings, storageSettings } from './engine-settings.js';
 import { httpSettings } from './http-settings.js';
 import { injectionSettings } from './injection-settings.js';
+import { maildropSettings } from './maildrop-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
@@ -39,6 +40,7 @@ export const schema = {
   ...outcomeSettings,
   ...rewritingSettings,
   ...operationSettings,
+  ...maildropSettings,
   ...httpSettings,
   ...injectionSettings,
 };

@@ -1,12 +1,15 @@
 /**
  * The language of the control socket: one JSON object a line each way, answers in the order of the requests.
  */
-import type { MailSelector, RouteQuestion } from './engine-control.js';
+import type { MailSelector, QueueChange, RouteQuestion } from './engine-control.js';
 
 /** Bytes of one request line at most. */
 export const MAX_REQUEST = 16 * 1024;
 /** Entries of one page at most; further ones by `after`. */
 export const MAX_PAGE = 1000;
+
+/** Ids of one change at most. */
+export const MAX_IDS = 500;
 
 export const ID_COMMANDS = ['show', 'why', 'retry', 'hold', 'release', 'delete'] as const;
 
@@ -15,8 +18,10 @@ export type IdCommand = (typeof ID_COMMANDS)[number];
 
 export type ControlRequest =
   | { readonly command: 'status' | 'orders' }
-  | { readonly command: 'list' | 'destinations'; readonly after: string; readonly limit: number }
+  | { readonly command: 'list' | 'details' | 'destinations'; readonly after: string; readonly limit: number }
   | { readonly command: IdCommand; readonly id: string }
+  | { readonly command: 'content'; readonly id: string; readonly offset: number }
+  | { readonly command: 'change'; readonly action: QueueChange; readonly ids: readonly string[] }
   | ({ readonly command: 'route' } & RouteQuestion)
   | {
       readonly command: 'suspend' | 'bounce';

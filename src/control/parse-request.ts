@@ -7,10 +7,13 @@
 import { z } from 'zod';
 import { type ControlRequest, ID_COMMANDS } from './control-protocol.js';
 import {
+  action,
   after,
+  ids,
   limit,
   MAX_ID,
   needed,
+  offset,
   ofTenant,
   rerouting,
   resumption,
@@ -23,9 +26,11 @@ import {
 
 const requests = [
   z.object({ command: z.enum(['status', 'orders']) }),
-  z.object({ command: z.literal('list'), after: text('the last id seen, or ""', MAX_ID).default(''), limit }),
+  z.object({ command: z.enum(['list', 'details']), after: text('the last id seen, or ""', MAX_ID).default(''), limit }),
   z.object({ command: z.literal('destinations'), after, limit }),
   z.object({ command: z.enum(ID_COMMANDS), id: needed('an id', MAX_ID) }),
+  z.object({ command: z.literal('content'), id: needed('an id', MAX_ID), offset }),
+  z.object({ command: z.literal('change'), action, ids }),
   z.object({ command: z.literal('route'), ...routeQuestion }),
   z.object({ command: z.enum(['suspend', 'bounce']), ...suspension }),
   z.object({ command: z.literal('reroute'), ...rerouting }),

@@ -2,16 +2,15 @@
  * All endpoints.
  */
 import { z } from 'zod';
-import { MAX_PAGE } from '../control-protocol.js';
 import {
   after,
-  limit,
   ofTenant,
   rerouting,
   resumption,
   routeQuestion,
   suppression,
   suspension,
+  textLimit,
   unsuppression,
 } from '../request-fields.js';
 import * as answers from './answers.js';
@@ -20,14 +19,8 @@ import { eventEndpoints } from './event-endpoints.js';
 import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
 import { Problem } from './problem.js';
+import { queueEndpoints } from './queue-endpoints.js';
 
-/** A number in a query is text. */
-const textLimit = z
-  .string()
-  .regex(/^[1-9]\d{0,5}$/, `allowed: a whole number from 1 to ${MAX_PAGE}`)
-  .default('100')
-  .transform(Number)
-  .pipe(limit.unwrap());
 const page = { after, limit: textLimit };
 const OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8';
@@ -241,6 +234,7 @@ const rows: Endpoint[] = [
   }),
   ...eventEndpoints,
   ...messageEndpoints,
+  ...queueEndpoints,
 ];
 
 export const endpoints: readonly Endpoint[] = rows;
