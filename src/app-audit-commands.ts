@@ -18,7 +18,9 @@ const onMessage = (action: string) => [action, (id: string): Details => ({ id })
 const CHANGES: { readonly [K in keyof EngineControl]: Change<Parameters<EngineControl[K]>> } = {
   status: 'reads',
   list: 'reads',
+  details: 'reads',
   show: 'reads',
+  content: 'reads',
   why: 'reads',
   route: 'reads',
   destinations: 'reads',
@@ -30,6 +32,7 @@ const CHANGES: { readonly [K in keyof EngineControl]: Change<Parameters<EngineCo
   messages: 'reads',
   message: 'reads',
   erasures: 'reads',
+  change: ['queue.change', (action, ids) => ({ action, ids: ids.join(' ') })],
   retry: onMessage('queue.retry'),
   hold: onMessage('queue.hold'),
   release: onMessage('queue.release'),

@@ -4,7 +4,8 @@
  * Ids are shown ids and are checked by the engine.
  */
 import { z } from 'zod';
-import { MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
+import { MAX_IDS, MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
+import { QUEUE_CHANGES } from './engine-control.js';
 import { type MessageQuestion, RECIPIENT_STATUSES } from './message-reports.js';
 import { SPANS } from './live-reports.js';
 
@@ -40,6 +41,13 @@ export const forMs = z
   .default(0);
 export const wholePage = `allowed: a whole number from 1 to ${MAX_PAGE}`;
 export const limit = z.int({ error: wholePage }).min(1, wholePage).max(MAX_PAGE, wholePage).default(100);
+/** A number in a query is text. */
+export const textLimit = z
+  .string()
+  .regex(/^[1-9]\d{0,5}$/, `allowed: a whole number from 1 to ${MAX_PAGE}`)
+  .default('100')
+  .transform(Number)
+  .pipe(limit.unwrap());
 export const after = text('the last one seen, or ""').default('');
 export const span = z.enum(SPANS, { error: `allowed: ${SPANS.join(', ')}` });
 export const words = z.record(z.string().max(MAX_ID), text('a text')).default({});
@@ -71,6 +79,11 @@ export const resumption = {
 };
 export const suppression = { tenant, address: needed('an address'), reason, forMs };
 export const unsuppression = { tenant, address: needed('an address') };
+const wholeOffset = 'allowed: 0, or the next of the last piece';
+export const offset = z.int({ error: wholeOffset }).min(0, wholeOffset).default(0);
+const someIds = `allowed: 1 to ${MAX_IDS} ids`;
+export const ids = z.array(needed('an id', MAX_ID), { error: someIds }).min(1, someIds).max(MAX_IDS, someIds);
+export const action = z.enum(QUEUE_CHANGES, { error: `allowed: ${QUEUE_CHANGES.join(', ')}` });
 export const ofTenant = { tenant };
 const moment = z
   .number({ error: 'allowed: milliseconds since 1970' })
