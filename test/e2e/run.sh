@@ -32,6 +32,7 @@ if [ "${1:-}" = import ]; then
   program=imported
   packages=postfix
   limit=560
+fi
 if [ "${1:-}" = compat ]; then
   shift
   program=compat
