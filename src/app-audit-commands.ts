@@ -18,6 +18,8 @@ const onMessage = (action: string) => [action, (id: string): Details => ({ id })
 const CHANGES: { readonly [K in keyof EngineControl]: Change<Parameters<EngineControl[K]>> } = {
   status: 'reads',
   list: 'reads',
+  details: 'reads',
+  content: 'reads',
   show: 'reads',
   why: 'reads',
   route: 'reads',
@@ -30,6 +32,7 @@ const CHANGES: { readonly [K in keyof EngineControl]: Change<Parameters<EngineCo
   messages: 'reads',
   message: 'reads',
   erasures: 'reads',
+  change: ['queue.change', (action, ids) => ({ action, ids })],
   retry: onMessage('queue.retry'),
   hold: onMessage('queue.hold'),
   release: onMessage('queue.release'),

@@ -3,6 +3,7 @@
  */
 import type { EngineParts, MailHistory } from './app-history.js';
 import type { Outcomes } from './app-outcomes.js';
+import { queueReads } from './app-queue-reads.js';
 import type { Routing } from './app-routing.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
 import type { LiveControl } from './control/live-reports.js';
@@ -11,12 +12,14 @@ import { type StandingOrders, selects } from './delivery/standing-orders.js';
 import type { Envelope } from './message/envelope.js';
 import type { QueueCommands } from './queue/queue-commands.js';
 import type { Selector, Suspension } from './queue/suspensions.js';
+import type { Spool } from './spool/spool.js';
 import type { Log } from './telemetry/log.js';
 
 export interface ControlParts {
   readonly outcomes: Pick<Outcomes, 'control'>;
   readonly log: Log;
   readonly commands: QueueCommands;
+  readonly spool: Pick<Spool, 'load'>;
   readonly orders: StandingOrders;
   readonly route: Pick<Routing, 'targetProblem' | 'destinationOf'>;
   readonly destinationOf: Routing['destinationOf'];
@@ -52,6 +55,7 @@ export function engineControl(parts: ControlParts): EngineControl {
     ...parts.explaining,
     ...parts.history.control(askedByHistory(commands, outcomes)),
     ...parts.live,
+    ...queueReads(parts.spool, commands),
     status,
     list: (after, limit) => commands.list(after, limit),
     show: (id) => commands.show(id),

@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Accounts } from './accounts/accounts.js';
 import { accountHttp, openAccounts, reloadAccounts } from './app-accounts.js';
 import { askedByHistory, engineControl } from './app-control.js';
+import { openMaildrop } from './app-dropped.js';
 import { connectionLimits, MailEdge } from './app-edge.js';
 import { explaining } from './app-explain.js';
 import { buildFront, descriptorBudget, type Sessions, sessionConfig } from './app-front.js';
@@ -84,6 +85,7 @@ export class App {
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
   private live: Live | null = null;
+  private maildrop: ReturnType<typeof openMaildrop> = null;
 
   private constructor(around: Surroundings) {
     const { settings, log, mail } = around;
@@ -165,6 +167,7 @@ export class App {
     this.admission.closed = replies.shuttingDown;
     front.refuseMail('shuttingDown');
     front.shutdown();
+    await this.maildrop?.close();
     const end = systemClock.now() + limit;
     while (front.size > 0 && systemClock.now() < end - limit / 2) await pause(20);
     await front.close();
@@ -180,6 +183,7 @@ export class App {
 
   /** Closes at once. What is under way is sent again later from the spool. */
   async close(): Promise<void> {
+    await this.maildrop?.close();
     await this.front?.close();
     this.certificates?.close();
     await this.accounts?.close();
@@ -221,7 +225,7 @@ export class App {
     const plan = this.plan!;
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
-      ...{ log, commands, orders, outcomes, route, destinationOf, history },
+      ...{ log, spool, commands, orders, outcomes, route, destinationOf, history },
       live: this.live!.control,
       status: () => this.status(),
       resplit: () => this.resplit(),
@@ -362,6 +366,7 @@ export class App {
     });
     this.certificates?.subscribe(() => this.renewSessions());
     await this.front.listen();
+    this.maildrop = openMaildrop(settings, this.log, this.intake, segments, this.front.ports);
   }
 
   private sessions(): Sessions {

@@ -12,6 +12,7 @@ export const EX_UNAVAILABLE = 69;
 export const EX_SOFTWARE = 70;
 export const EX_CANTCREAT = 73;
 export const EX_IOERR = 74;
+export const EX_TEMPFAIL = 75;
 export const EX_CONFIG = 78;
 
 /** What each exit code means; the help and the manual say it for those a command ends with. */
@@ -24,6 +25,7 @@ export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
   [EX_SOFTWARE, 'a failure within'],
   [EX_CANTCREAT, 'a file cannot be made, or is there already'],
   [EX_IOERR, 'the spool cannot be read or written'],
+  [EX_TEMPFAIL, 'it cannot be done now, or is wrong in a way that Postfix ends with this'],
   [EX_CONFIG, 'the configuration is wrong'],
 ]);
 

@@ -9,6 +9,16 @@ import { AUDIT } from './cli-help-audit.js';
 import { CHECK, START, STATUS, VERSION } from './cli-help-engine.js';
 import { FIGURES, TENANTS, UPSTREAMS } from './cli-help-live.js';
 import { BOUNCE, ORDERS, REROUTE, RESUME, SUPPRESSION, SUSPEND } from './cli-help-orders.js';
+import {
+  INSTALL_COMPAT,
+  MAILQ,
+  NEWALIASES,
+  POSTCAT,
+  POSTQUEUE,
+  POSTSUPER,
+  QSHAPE,
+  SENDMAIL,
+} from './cli-help-postfix.js';
 import { DESTINATIONS, ERASE, HISTORY, QUEUE, ROUTE, WHY } from './cli-help-queue.js';
 import { DKIM, IMPORT_POSTFIX, USER } from './cli-help-setup.js';
 
@@ -19,6 +29,9 @@ export interface Command {
   /** Gives the exit code; null for the engine itself, which cli.ts starts. @throws UsageError, ConfigError. */
   readonly run: ((args: readonly string[]) => Promise<number>) | null;
 }
+
+const ofPostfix = (name: string) => async (args: readonly string[]) =>
+  (await import('./cli-postfix.js')).postfixCommand(name, args);
 
 export const COMMANDS: readonly Command[] = [
   { help: START, run: null },
@@ -43,6 +56,14 @@ export const COMMANDS: readonly Command[] = [
   { help: DKIM, run: async (args) => (await import('./cli-dkim.js')).dkim(args) },
   { help: USER, run: async (args) => (await import('./cli-user.js')).user(args) },
   { help: IMPORT_POSTFIX, run: async (args) => (await import('./cli-import-postfix.js')).importPostfixCommand(args) },
+  { help: INSTALL_COMPAT, run: async (args) => (await import('./cli-install-compat.js')).installCompat(args) },
+  { help: SENDMAIL, foreign: true, run: ofPostfix('sendmail') },
+  { help: MAILQ, foreign: true, run: ofPostfix('mailq') },
+  { help: NEWALIASES, foreign: true, run: ofPostfix('newaliases') },
+  { help: POSTQUEUE, foreign: true, run: ofPostfix('postqueue') },
+  { help: POSTSUPER, foreign: true, run: ofPostfix('postsuper') },
+  { help: POSTCAT, foreign: true, run: ofPostfix('postcat') },
+  { help: QSHAPE, foreign: true, run: ofPostfix('qshape') },
   { help: VERSION, run: async (args) => (await import('./cli-status.js')).version(args) },
 ];
 

@@ -40,8 +40,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   audit: ['core'],
   // Traces and metrics by OTLP.
   tracing: ['core', 'telemetry', 'message/trace-field'],
-  // Other relays' configuration in the terms of our own.
-  compat: ['core', 'config'],
+  // Other relays' configuration in the terms of our own, and their commands.
+  compat: ['core', 'config', 'message/mail-date', 'smtp/address'],
   // What an account may do has one shape, in the configuration file and in the answers of account sources.
   // Shapes of tables stand with those who read them.
   config: [

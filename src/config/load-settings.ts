@@ -15,6 +15,7 @@ import { authProblems, authWarnings } from './auth-checks.js';
 import { httpProblems, httpWarnings } from './http-settings.js';
 import { injectionProblems } from './injection-settings.js';
 import { hasAccounts, listenProblems, tlsProblems } from './listen-checks.js';
+import { maildropPath } from './maildrop-settings.js';
 import { nearestName } from './nearest-name.js';
 import { type Aliases, type Layer, postfixAliases } from './postfix-aliases.js';
 import { type Settings, schema } from './schema.js';
@@ -254,6 +255,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     httpTlsKey: absolute(loaded.settings.httpTlsKey),
     historyDir: loaded.settings.historyDir === '' ? join(spoolDir, 'history') : absolute(loaded.settings.historyDir),
     auditFile: auditPath(loaded.settings.auditFile, spoolDir, cwd),
+    maildropDir: maildropPath(loaded.settings.maildropDir, cwd, spoolDir),
     controlSocket: controlSocket === '' ? join(spoolDir, 'control.sock') : resolve(cwd, controlSocket),
   };
   return {

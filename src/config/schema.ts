@@ -14,6 +14,7 @@ import { historySettings } from './history-settings.js';
 import { httpSettings } from './http-settings.js';
 import { injectionSettings } from './injection-settings.js';
 import { logSettings } from './log-settings.js';
+import { maildropSettings } from './maildrop-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
@@ -44,6 +45,7 @@ export const schema = {
   ...rewritingSettings,
   ...operationSettings,
   ...logSettings,
+  ...maildropSettings,
   ...httpSettings,
   ...injectionSettings,
   ...historySettings,

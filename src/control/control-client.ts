@@ -7,6 +7,7 @@
 import type { Duplex } from 'node:stream';
 import type { ControlRequest, ControlResponse } from './control-protocol.js';
 import type {
+  ContentPiece,
   DestinationReport,
   EngineStatus,
   MessageDetail,
@@ -27,6 +28,9 @@ const PATIENCE = 60_000;
 interface Answers {
   status: EngineStatus;
   list: QueueEntry[];
+  details: MessageDetail[];
+  content: ContentPiece | null;
+  change: string[];
   show: MessageDetail | null;
   why: WhyReport | null;
   retry: number;

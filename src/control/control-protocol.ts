@@ -1,7 +1,7 @@
 /**
  * The language of the control socket: one JSON object a line each way, answers in the order of the requests.
  */
-import type { MailSelector, RouteQuestion } from './engine-control.js';
+import type { MailSelector, QueueChange, RouteQuestion } from './engine-control.js';
 import type { Span } from './live-reports.js';
 import type { ErasureOrder, MessageQuestion } from './message-reports.js';
 
@@ -12,6 +12,9 @@ export const MAX_PAGE = 1000;
 /** Messages of one page of the history at most. */
 export const MAX_MESSAGES = 200;
 
+/** Ids of one change at most. */
+export const MAX_IDS = 500;
+
 export const ID_COMMANDS = ['show', 'why', 'retry', 'hold', 'release', 'delete', 'message'] as const;
 
 /** Commands on one message; `retry` also takes `all`. */
@@ -19,11 +22,13 @@ export type IdCommand = (typeof ID_COMMANDS)[number];
 
 export type ControlRequest =
   | { readonly command: 'status' | 'orders' | 'erasures' }
-  | { readonly command: 'list' | 'destinations'; readonly after: string; readonly limit: number }
+  | { readonly command: 'list' | 'details' | 'destinations'; readonly after: string; readonly limit: number }
   | { readonly command: 'figures'; readonly span: Span; readonly after: number }
   | { readonly command: 'upstreams'; readonly after: string; readonly limit: number; readonly busiest: boolean }
   | { readonly command: 'tenants'; readonly span: Span; readonly limit: number }
   | { readonly command: IdCommand; readonly id: string }
+  | { readonly command: 'content'; readonly id: string; readonly offset: number }
+  | { readonly command: 'change'; readonly action: QueueChange; readonly ids: readonly string[] }
   | ({ readonly command: 'route' } & RouteQuestion)
   | ({ readonly command: 'messages' } & MessageQuestion)
   | ({ readonly command: 'erase' } & ErasureOrder)

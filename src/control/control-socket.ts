@@ -18,6 +18,12 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return control.status();
     case 'list':
       return control.list(request.after, request.limit);
+    case 'details':
+      return control.details(request.after, request.limit);
+    case 'content':
+      return (await control.content(request.id, request.offset)) ?? null;
+    case 'change':
+      return control.change(request.action, request.ids);
     case 'show':
       return (await control.show(request.id)) ?? null;
     case 'why':

@@ -40,6 +40,17 @@ export interface MessageDetail extends QueueEntry {
   readonly recipientDetails: readonly RecipientDetail[];
 }
 
+/** Part of a message as its next hop gets it. */
+export interface ContentPiece {
+  /** Bytes in base64, without the dots that SMTP puts before dots. */
+  readonly data: string;
+  /** Where the next piece begins; 0: this was the last. */
+  readonly next: number;
+}
+
+export const QUEUE_CHANGES = ['retry', 'hold', 'release', 'delete'] as const;
+export type QueueChange = (typeof QUEUE_CHANGES)[number];
+
 export interface EngineStatus {
   readonly version: string;
   readonly pid: number;
@@ -186,6 +197,15 @@ export interface EngineControl extends LiveControl {
   release(id: string): Promise<number>;
   /** Deletes without a notification. */
   remove(id: string): Promise<number>;
+  /**
+   * A page of the queue with recipients, oldest first, after the given id. It may be shorter than `limit` where messages
+   * have many recipients; it is empty only at the end.
+   */
+  details(after: string, limit: number): Promise<MessageDetail[]>;
+  /** A piece of a message's content, from this place on in what is stored; undefined: there is no such message. */
+  content(id: string, offset: number): Promise<ContentPiece | undefined>;
+  /** Does it to each message that it applies to, without a notification; the ids of those. */
+  change(action: QueueChange, ids: readonly string[]): Promise<string[]>;
   /** Why a message waits, and for what. */
   why(id: string): Promise<WhyReport | undefined>;
   route(question: RouteQuestion): Promise<RouteReport>;

@@ -7,13 +7,16 @@
 import { z } from 'zod';
 import { type ControlRequest, ID_COMMANDS } from './control-protocol.js';
 import {
+  action,
   after,
   erasureOrder,
+  ids,
   limit,
   MAX_ID,
   messageQuestion,
   narrowed,
   needed,
+  offset,
   ofTenant,
   rerouting,
   resumption,
@@ -27,7 +30,7 @@ import {
 
 const requests = [
   z.object({ command: z.enum(['status', 'orders', 'erasures']) }),
-  z.object({ command: z.literal('list'), after: text('the last id seen, or ""', MAX_ID).default(''), limit }),
+  z.object({ command: z.enum(['list', 'details']), after: text('the last id seen, or ""', MAX_ID).default(''), limit }),
   z.object({ command: z.literal('destinations'), after, limit }),
   z.object({
     command: z.literal('figures'),
@@ -45,6 +48,8 @@ const requests = [
   }),
   z.object({ command: z.literal('tenants'), span: span.default('1h'), limit }),
   z.object({ command: z.enum(ID_COMMANDS), id: needed('an id', MAX_ID) }),
+  z.object({ command: z.literal('content'), id: needed('an id', MAX_ID), offset }),
+  z.object({ command: z.literal('change'), action, ids }),
   z.object({ command: z.literal('route'), ...routeQuestion }),
   z.object({ command: z.literal('erase'), ...erasureOrder }),
   narrowed(z.object({ command: z.literal('messages'), ...messageQuestion })),

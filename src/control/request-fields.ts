@@ -4,7 +4,8 @@
  * Ids are shown ids and are checked by the engine.
  */
 import { z } from 'zod';
-import { MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
+import { MAX_IDS, MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
+import { QUEUE_CHANGES } from './engine-control.js';
 import { SPANS } from './live-reports.js';
 import { type MessageQuestion, RECIPIENT_STATUSES } from './message-reports.js';
 
@@ -71,6 +72,11 @@ export const resumption = {
 };
 export const suppression = { tenant, address: needed('an address'), reason, forMs };
 export const unsuppression = { tenant, address: needed('an address') };
+const wholeOffset = 'allowed: 0, or the next of the last piece';
+export const offset = z.int({ error: wholeOffset }).min(0, wholeOffset).default(0);
+const someIds = `allowed: 1 to ${MAX_IDS} ids`;
+export const ids = z.array(needed('an id', MAX_ID), { error: someIds }).min(1, someIds).max(MAX_IDS, someIds);
+export const action = z.enum(QUEUE_CHANGES, { error: `allowed: ${QUEUE_CHANGES.join(', ')}` });
 export const ofTenant = { tenant };
 const moment = z
   .number({ error: 'allowed: milliseconds since 1970' })

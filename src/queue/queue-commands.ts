@@ -39,6 +39,8 @@ export interface DetailedMessage extends ListedMessage {
   }[];
 }
 
+/** Recipients of one page: each may have a reply of some hundred bytes. */
+const MANY = 10_000;
 /** Messages changed by one step of a command for all. */
 const STEP = 500;
 
@@ -66,7 +68,24 @@ export class QueueCommands {
   async show(shown: string): Promise<DetailedMessage | undefined> {
     const id = parseQueueId(shown);
     const stored = id === undefined ? undefined : await this.spool.load(id);
-    if (id === undefined || stored === undefined) return undefined;
+    return id === undefined || stored === undefined ? undefined : this.detail(id, stored);
+  }
+
+  /** A page with recipients, as `list`; it ends early after MANY recipients. */
+  async details(after: string, limit: number): Promise<DetailedMessage[]> {
+    const page: DetailedMessage[] = [];
+    let recipients = 0;
+    for (const id of this.spool.list(parseQueueId(after) ?? 0, Math.max(1, Math.min(limit, 10_000)))) {
+      const stored = await this.spool.load(id);
+      if (stored === undefined) continue;
+      page.push(this.detail(id, stored));
+      recipients += stored.envelope.recipients.length;
+      if (recipients >= MANY) break;
+    }
+    return page;
+  }
+
+  private detail(id: QueueId, stored: StoredMessage): DetailedMessage {
     const { envelope, state } = stored;
     return {
       ...this.describe(id, stored),

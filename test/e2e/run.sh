@@ -5,6 +5,7 @@
 # `operators` test/e2e/operators.ts (programs that read Postfix's log, promtool, mandoc), or with
 # `import` test/e2e/imported.ts (imported configurations beside the same ones in a real Postfix; more words
 # are the fixtures to run).
+# Or `compat`: test/e2e/compat.ts (sendmail, mailq, postqueue, postsuper and postcat beside those of a Postfix).
 #
 # Nothing of the system is started or changed besides the packages: servers run from folders of their own, on
 # unprivileged ports of loopback, and are stopped by process id. Exim is only unpacked, to var/e2e/exim, because its
@@ -32,6 +33,11 @@ if [ "${1:-}" = import ]; then
   packages=postfix
   limit=560
 fi
+if [ "${1:-}" = compat ]; then
+  shift
+  program=compat
+  packages='postfix'
+fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
 policy=/usr/sbin/policy-rc.d
@@ -56,7 +62,8 @@ install_packages() {
   for package in $packages; do
     installed "$package" || missing="$missing $package"
   done
-  [ -z "$missing" ] && { [ "$program" = operators ] || exim_runs; } && return
+  case $program in operators | compat) needs_exim=no ;; *) needs_exim=yes ;; esac
+  [ -z "$missing" ] && { [ "$needs_exim" = no ] || exim_runs; } && return
   apt-get update -qq || say 'apt-get update failed; going on with the lists that are here'
   if [ -n "$missing" ]; then
     echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
@@ -65,7 +72,7 @@ install_packages() {
   for package in $missing; do
     if apt_install "$package"; then say "installed $package"; else say "could not install $package"; fi
   done
-  [ "$program" = operators ] || exim_runs || unpack_exim
+  [ "$needs_exim" = no ] || exim_runs || unpack_exim
 }
 
 unpack_exim() {

@@ -2,10 +2,13 @@
  * The part of an engine's control plane that a test is not about: it remembers what it was asked and knows nothing.
  */
 import type {
+  ContentPiece,
   DestinationReport,
   EngineControl,
   MailSelector,
+  MessageDetail,
   OrderReport,
+  QueueChange,
   RouteQuestion,
   RouteReport,
   SuppressionReport,
@@ -32,6 +35,29 @@ export class FakeBrain extends FakeLive implements Brain {
   past: MessageHistory[] = [];
   erased: ErasureReport[] = [];
   readonly asked: unknown[] = [];
+
+  /** Queued mail, and its content. */
+  mail: MessageDetail[] = [];
+  text = 'Subject: s\r\n\r\ntext\r\n';
+
+  async details(after: string, limit: number): Promise<MessageDetail[]> {
+    return this.mail.filter(({ id }) => id > after).slice(0, limit);
+  }
+
+  async content(id: string, offset: number): Promise<ContentPiece | undefined> {
+    this.asked.push(['content', id, offset]);
+    if (!this.mail.some((one) => one.id === id)) return undefined;
+    const end = Math.min(offset + 10, this.text.length);
+    return {
+      data: Buffer.from(this.text.slice(offset, end)).toString('base64'),
+      next: end < this.text.length ? end : 0,
+    };
+  }
+
+  async change(action: QueueChange, ids: readonly string[]): Promise<string[]> {
+    this.asked.push(['change', action, ids]);
+    return this.mail.map(({ id }) => id).filter((id) => ids.includes(id));
+  }
 
   async why(id: string): Promise<WhyReport | undefined> {
     this.asked.push(['why', id]);

@@ -21,6 +21,7 @@ import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
 import { inOrder, order, page, paged } from './paging.js';
 import { Problem } from './problem.js';
+import { queueEndpoints } from './queue-endpoints.js';
 
 const OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8';
@@ -237,6 +238,7 @@ const rows: Endpoint[] = [
   ...auditEndpoints,
   ...eventEndpoints,
   ...messageEndpoints,
+  ...queueEndpoints,
 ];
 
 export const endpoints: readonly Endpoint[] = rows;

@@ -172,6 +172,55 @@ export class Exchange {
       response.endWithoutBody();
     });
   }
+
+  /**
+   * Answers 200 with pieces as they come, each when the client has taken those before. Where a piece cannot be had the
+   * connection is cut, so that nobody takes a part for the whole; then it rejects with the reason.
+   */
+  async stream(type: string, pieces: AsyncIterable<Buffer>): Promise<void> {
+    const { response } = this;
+    try {
+      let begun = false;
+      for await (const piece of pieces) {
+        if (this.done) return;
+        if (piece.length === 0) continue;
+        let taken = true;
+        response.cork(() => {
+          if (!begun) {
+            response.writeHeader('Content-Type', type);
+            response.writeHeader('Cache-Control', 'no-store');
+            response.writeHeader('X-Content-Type-Options', 'nosniff');
+          }
+          begun = true;
+          if (this.method !== 'HEAD') taken = response.write(piece);
+        });
+        if (this.method === 'HEAD') break;
+        if (!taken)
+          await drained(response, (over) => {
+            this.abandon = over;
+          });
+      }
+      this.abandon = () => {};
+      if (this.done) return;
+      this.done = true;
+      response.cork(() => (this.method === 'HEAD' ? response.endWithoutBody() : response.end()));
+    } catch (error) {
+      if (!this.done) response.close();
+      this.done = true;
+      throw error;
+    }
+  }
+}
+
+/** The next time that a client has taken what was written, or went away. */
+function drained(response: HttpResponse, gone: (over: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    response.onWritable(() => {
+      resolve();
+      return true;
+    });
+    gone(resolve);
+  });
 }
 
 /** Behind TLS the peer is a Unix socket without an address, and the PROXY header says who the client is. */

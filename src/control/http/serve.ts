@@ -11,6 +11,7 @@ import type { Guard } from './guard.js';
 import type { Plane } from './plane.js';
 import { type Flaw, Problem, problemOf } from './problem.js';
 import type { Router } from './router.js';
+import { Stream } from './stream.js';
 
 const JSON_TYPE = 'application/json';
 const NO_MAIL = { bytes: Buffer.alloc(0), done: (): void => {} };
@@ -68,7 +69,8 @@ async function respond(exchange: Exchange, serving: Serving): Promise<void> {
         return control;
       },
     });
-    answer(exchange, endpoint, result);
+    if (result instanceof Stream) await exchange.stream(result.type, result.pieces);
+    else answer(exchange, endpoint, result);
   } finally {
     mail.done();
   }

@@ -164,6 +164,8 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['GET', '/v1/queue', '/v1/queue?limit=1'],
       ['POST', '/v1/queue/retry', '/v1/queue/retry'],
       ['GET', '/v1/queue/{id}', '/v1/queue/F1'],
+      ['GET', '/v1/queue/details', '/v1/queue/details?limit=1'],
+      ['POST', '/v1/queue/change', '/v1/queue/change', JSON.stringify({ action: 'hold', ids: ['F1'] })],
       ['GET', '/v1/queue/{id}/why', '/v1/queue/F1/why'],
       ['POST', '/v1/queue/{id}/retry', '/v1/queue/F1/retry'],
       ['POST', '/v1/queue/{id}/hold', '/v1/queue/F1/hold'],
