@@ -9,6 +9,16 @@ import { AUDIT } from './cli-help-audit.js';
 import { CHECK, START, STATUS, VERSION } from './cli-help-engine.js';
 import { FIGURES, TENANTS, UPSTREAMS } from './cli-help-live.js';
 import { BOUNCE, ORDERS, REROUTE, RESUME, SUPPRESSION, SUSPEND } from './cli-help-orders.js';
+import {
+  INSTALL_COMPAT,
+  MAILQ,
+  NEWALIASES,
+  POSTCAT,
+  POSTQUEUE,
+  POSTSUPER,
+  QSHAPE,
+  SENDMAIL,
+} from './cli-help-postfix.js';
 import { DESTINATIONS, ERASE, HISTORY, QUEUE, ROUTE, WHY } from './cli-help-queue.js';
 import {
   INSTALL_COMPAT,

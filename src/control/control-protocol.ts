@@ -12,6 +12,9 @@ export const MAX_PAGE = 1000;
 /** Messages of one page of the history at most. */
 export const MAX_MESSAGES = 200;
 
+/** Ids of one change at most. */
+export const MAX_IDS = 500;
+
 export const ID_COMMANDS = ['show', 'why', 'retry', 'hold', 'release', 'delete', 'message'] as const;
 /** Ids of one change at most. */
 export const MAX_IDS = 500;
