@@ -20,16 +20,6 @@ import {
   SENDMAIL,
 } from './cli-help-postfix.js';
 import { DESTINATIONS, ERASE, HISTORY, QUEUE, ROUTE, WHY } from './cli-help-queue.js';
-import {
-  INSTALL_COMPAT,
-  MAILQ,
-  NEWALIASES,
-  POSTCAT,
-  POSTQUEUE,
-  POSTSUPER,
-  QSHAPE,
-  SENDMAIL,
-} from './cli-help-postfix.js';
 import { DKIM, IMPORT_POSTFIX, USER } from './cli-help-setup.js';
 
 export interface Command {

@@ -16,8 +16,6 @@ export const MAX_MESSAGES = 200;
 export const MAX_IDS = 500;
 
 export const ID_COMMANDS = ['show', 'why', 'retry', 'hold', 'release', 'delete', 'message'] as const;
-/** Ids of one change at most. */
-export const MAX_IDS = 500;
 
 /** Commands on one message; `retry` also takes `all`. */
 export type IdCommand = (typeof ID_COMMANDS)[number];
