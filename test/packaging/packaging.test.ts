@@ -30,6 +30,7 @@ function metricNames(): Set<string> {
       },
       kpis: new Kpi().report(0),
       events: new EngineEvents(createLog({ level: 'silent', format: 'json' }), systemClock, new MailEvents()),
+      history: { recorded: 0, lost: 0, bytes: 0 },
       lanes: { bulk: 0 },
       queues: [],
       history: { recorded: 0, lost: 0, bytes: 0 },
