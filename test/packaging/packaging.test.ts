@@ -33,7 +33,6 @@ function metricNames(): Set<string> {
       history: { recorded: 0, lost: 0, bytes: 0 },
       lanes: { bulk: 0 },
       queues: [],
-      history: { recorded: 0, lost: 0, bytes: 0 },
       spool: { fileBytes: 0, availableBytes: 0 },
     }),
     false,
