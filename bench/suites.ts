@@ -6,6 +6,7 @@
 import type { Bench } from 'tinybench';
 import { addDataScannerTasks } from './data-scanner.js';
 import { addDkimTasks } from './dkim.js';
+import { addHistoryTasks } from './history.js';
 import { addLogLineTasks } from './log-lines.js';
 import { addPrepareTasks } from './prepare.js';
 import { addReplyParserTasks } from './reply-parser.js';
@@ -30,4 +31,5 @@ export const suites: readonly Suite[] = [
   { name: 'spool', add: addSpoolCommitTasks },
   { name: 'scheduler', add: addSchedulerTasks },
   { name: 'log', add: addLogLineTasks },
+  { name: 'history', add: addHistoryTasks },
 ];

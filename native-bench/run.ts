@@ -33,6 +33,7 @@ const relays: readonly RelayDriver[] = [
   postfixRelay,
   eximRelay,
   harakaRelay,
+  sluiceRelay('sluice-no-history', undefined, { SLUICE_HISTORY: 'off' }),
   nullRelay,
   noRelay,
 ];

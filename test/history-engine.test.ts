@@ -79,7 +79,7 @@ async function until<T>(what: () => Promise<T>, good: (value: T) => boolean): Pr
 
 const history = async (id: string): Promise<MessageHistory> => (await command<MessageHistory>('history', id))[0]!;
 
-describe('the history of an engine', { timeout: 60_000 }, () => {
+describe('the history of an engine', { timeout: 120_000 }, () => {
   it('tells what became of a message, and of mail to an address', async () => {
     generateDkimKey(join(folder, 'dkim'), 'a.example', 's1', 'ed25519', 2048);
     await start({ SLUICE_DKIM_DIR: join(folder, 'dkim') });

@@ -17,8 +17,8 @@ import type {
   SuppressionReport,
   WhyReport,
 } from './engine-control.js';
-import type { ErasureReport, MessageHistory, MessagePageReport } from './message-reports.js';
 import type { FiguresReport, TenantReport, UpstreamReport } from './live-reports.js';
+import type { ErasureReport, MessageHistory, MessagePageReport } from './message-reports.js';
 
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** How long the engine may take for an answer, ms: the whole queue may be on disk. */

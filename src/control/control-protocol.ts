@@ -2,8 +2,8 @@
  * The language of the control socket: one JSON object a line each way, answers in the order of the requests.
  */
 import type { MailSelector, QueueChange, RouteQuestion } from './engine-control.js';
-import type { ErasureOrder, MessageQuestion } from './message-reports.js';
 import type { Span } from './live-reports.js';
+import type { ErasureOrder, MessageQuestion } from './message-reports.js';
 
 /** Bytes of one request line at most. */
 export const MAX_REQUEST = 16 * 1024;

@@ -6,8 +6,8 @@
 import { z } from 'zod';
 import { MAX_IDS, MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
 import { QUEUE_CHANGES } from './engine-control.js';
-import { type MessageQuestion, RECIPIENT_STATUSES } from './message-reports.js';
 import { SPANS } from './live-reports.js';
+import { type MessageQuestion, RECIPIENT_STATUSES } from './message-reports.js';
 
 export const MAX_ID = 64;
 const MAX_TEXT = 1000;

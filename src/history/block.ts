@@ -48,14 +48,15 @@ export interface Packed {
 export function packEvents(seq: number, events: readonly KeptEvent[]): Packed {
   const keys = new Set<number>();
   const records: EventRecord[] = [];
-  let [first, last, oldestId] = [Number.POSITIVE_INFINITY, 0, Number.POSITIVE_INFINITY];
+  let [first, last] = [Number.POSITIVE_INFINITY, 0];
+  let oldest: string | null = null;
   // Runs of mail from one sender are the rule.
   let [lastSender, lastTags, lastTenant]: [string | null, readonly string[] | null, string | null] = [null, null, null];
   for (const event of events) {
     records.push(recordOf(event));
     if (event.at < first) first = event.at;
     if (event.at > last) last = event.at;
-    oldestId = Math.min(oldestId, parseQueueId(event.id) ?? 0);
+    if (oldest === null || isOlder(event.id, oldest)) oldest = event.id;
     keys.add(keyHash('id', event.id));
     for (const recipient of recipientsOf(event)) keys.add(keyHash('recipient', recipient));
     if (event.tenant !== lastTenant) {
@@ -73,9 +74,15 @@ export function packEvents(seq: number, events: readonly KeptEvent[]): Packed {
     }
   }
   const filter = filterOf(keys);
-  if (events.length === 0) [first, oldestId] = [0, 0];
+  if (events.length === 0) first = 0;
+  const oldestId = parseQueueId(oldest ?? '') ?? 0;
   const head = { seq, events: events.length, first, last, oldestId, filterBytes: filter.length };
   return { raw: packer.pack(records), filter, head };
+}
+
+/** Ids count up in base 36. */
+function isOlder(id: string, other: string): boolean {
+  return id.length === other.length ? id < other : id.length < other.length;
 }
 
 /** The block as it is written. `level`: of deflate. */

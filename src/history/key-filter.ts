@@ -21,9 +21,9 @@ const MAX_BYTES = 64 * 1024;
 const FNV_BASIS = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 /** One start for each kind. */
-const BASES = new Map<KeyKind, number>(
+const BASES = Object.fromEntries(
   KEY_KINDS.map((kind, at) => [kind, fnv(FNV_BASIS, String.fromCharCode(at + 1))]),
-);
+) as Readonly<Record<KeyKind, number>>;
 
 function fnv(basis: number, text: string): number {
   let hash = basis;
@@ -44,7 +44,7 @@ export function folded(text: string): string {
 
 /** A key as filters know it: 32 bits. */
 export function keyHash(kind: KeyKind, text: string): number {
-  return fnv(BASES.get(kind)!, text) >>> 0;
+  return fnv(BASES[kind], text) >>> 0;
 }
 
 /** The second, independent hash: the finalizer of MurmurHash3; odd, so that probes of a power of two do not repeat. */

@@ -18,8 +18,8 @@ import type {
 import type { Log } from './log.js';
 import type { MailEvents, OrderGiven, ReturnedMail } from './mail-event.js';
 import { acceptedMail, attemptFacts, droppedMail, recipientOutcome } from './mail-facts.js';
-import type { OutcomeDetail } from './postfix-line.js';
 import type { MailTracer } from './mail-tracer.js';
+import type { OutcomeDetail } from './postfix-line.js';
 import { ToldLately } from './told-lately.js';
 
 /** Makes more of what happens than lines and counts. */

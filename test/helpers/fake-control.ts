@@ -167,3 +167,20 @@ export class FakeBrain extends FakeLive implements Brain {
     return order;
   }
 }
+
+/** A message of the history that was given up. */
+export function pastMessage(id: string): MessageHistory {
+  const facts = { at: 5, reply: '550 5.1.1 no', dsn: '5.1.1', category: 'bad-mailbox', attempts: 1, due: 0 };
+  return {
+    ...{ id, sender: 'a@x.example', tenant: '', tags: ['t'], lane: 'bulk', size: 10, acceptedAt: 1, recipientCount: 1 },
+    recipients: [{ address: 'b@y.example', status: 'bounced', host: 'mx', ...facts }],
+    ...{ complete: true, queued: false, account: '', client: '192.0.2.1', protocol: 'ESMTP', tls: '' },
+    signed: ['x.example/s'],
+    timeline: [
+      {
+        ...{ kind: 'bounced', recipient: 'b\u001b[31m@y.example', delay: 4, ...facts },
+        attempt: { host: 'mx', address: '192.0.2.2:25', tls: '', ms: 4 },
+      },
+    ],
+  };
+}

@@ -6,7 +6,7 @@ import * as answers from '../../../src/control/http/answers.js';
 import { endpoints } from '../../../src/control/http/endpoints.js';
 import { type HttpOptions, HttpServer } from '../../../src/control/http/http-server.js';
 import type { MailInjector } from '../../../src/injection/mail-item.js';
-import { FakeBrain } from '../../helpers/fake-control.js';
+import { FakeBrain, pastMessage } from '../../helpers/fake-control.js';
 import { exchange, type RawAnswer, request } from '../../helpers/http-client.js';
 import { httpOptions, planeOf } from '../../helpers/http-plane.js';
 import { uwsProblem } from '../../helpers/uws-here.js';
@@ -157,6 +157,7 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ...{ destination, site: 's', queued: { immediate: 1, bulk: 2, deferred: 3 }, cold: 0, connections: 1 },
       ...{ hosts: [], limits: {}, waits: [] },
     }));
+    brain.past = [pastMessage('F1'), pastMessage('F2')];
     brain.suppressed = [{ tenant: '', address: 'x@y.example', reason: 'r', since: 1, until: 0 }];
     const selector = { domain: 'example.org' };
     const asks: readonly (readonly [string, string, string, string?])[] = [
@@ -184,6 +185,11 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/suppressions', '/v1/suppressions', JSON.stringify({ address: 'x@y.example' })],
       ['DELETE', '/v1/suppressions', '/v1/suppressions?address=x%40y.example'],
       ['GET', '/v1/config', '/v1/config'],
+      ['GET', '/v1/messages', '/v1/messages?recipient=b@y.example&since=5&status=bounced&limit=1'],
+      ['GET', '/v1/messages/{id}', '/v1/messages/f1'],
+      ['POST', '/v1/erasures', '/v1/erasures', JSON.stringify({ address: 'b@y.example', suppression: true })],
+      ['GET', '/v1/erasures', '/v1/erasures'],
+      ['GET', '/v1/erasures/{id}', '/v1/erasures/e1'],
       ['POST', '/v1/messages', '/v1/messages', JSON.stringify({ from: 'a@x.example', to: ['b@y.example'] })],
       ['GET', '/v1/audit', '/v1/audit?limit=1'],
     ];
