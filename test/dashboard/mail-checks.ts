@@ -108,6 +108,19 @@ export async function mailChecks(checks: Checks, stage: Stage, browsing: Browsin
     return id;
   });
 
+  await checks.check('a search by recipient and by tag finds messages, and shows one that is gone', async () => {
+    for (const query of ['someone@never.example', 'tag:spring']) {
+      await page.locator('#query').fill(query);
+      await page.locator('#query').press('Enter');
+      await page.locator('#message .row-button').first().waitFor();
+      if (query === 'tag:spring') await browsing.picture(page, 'found');
+      await page.locator('#message .row-button').first().press('Enter');
+      await page.locator('#message .timeline [data-kind=accepted]').first().waitFor();
+      await page.keyboard.press('Escape');
+    }
+    return 'both';
+  });
+
   await checks.check('a search for what is not there says so', async () => {
     for (const [query, words] of [
       ['ZZZZZZZZZZ', /Nothing is known/],
