@@ -19,6 +19,7 @@ import { type GenerationMarker, MARKER_NAME, readMarker, writeMarker } from './g
 import type { KeyTable } from './key-table.js';
 import { LmdbSpool } from './lmdb-spool.js';
 import { FORMAT_VERSION, migrate } from './migrations.js';
+import type { OutboxTable } from './outbox-table.js';
 import { NO_SCHEDULE, readSchedule } from './recovery.js';
 import type { Spool } from './spool.js';
 import { type AcquireLock, lockSpool } from './spool-lock.js';
@@ -47,6 +48,8 @@ export interface OpenedSpool extends Spool {
   readonly suppression: KeyTable;
   /** Requests that were answered, under period with tenant, and idempotency key; written with the mail itself. */
   readonly answered: KeyTable;
+  /** What waits to be told to webhooks. */
+  readonly outbox: OutboxTable;
 }
 
 export const DATA_NAME = 'spool.mdb';
