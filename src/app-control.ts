@@ -4,6 +4,7 @@
 import type { EngineParts, MailHistory } from './app-history.js';
 import type { Outcomes } from './app-outcomes.js';
 import type { Routing } from './app-routing.js';
+import type { OpenWebhooks } from './app-webhooks.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
 import { messageOf, SluiceError } from './core/errors.js';
 import { type StandingOrders, selects } from './delivery/standing-orders.js';
@@ -14,6 +15,7 @@ import type { Log } from './telemetry/log.js';
 
 export interface ControlParts {
   readonly outcomes: Pick<Outcomes, 'control'>;
+  readonly webhooks: Pick<OpenWebhooks, 'control'>;
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly orders: StandingOrders;
@@ -47,6 +49,7 @@ export function engineControl(parts: ControlParts): EngineControl {
   };
   return {
     ...outcomes.control,
+    ...parts.webhooks.control,
     ...parts.explaining,
     ...parts.history.control(askedByHistory(commands, outcomes)),
     status,

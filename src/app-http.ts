@@ -13,6 +13,7 @@ import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { MailInjector } from './injection/mail-item.js';
+import type { Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
@@ -24,7 +25,8 @@ interface Engine {
   injector(): MailInjector;
   /** Why mail cannot be taken, '' when it can. */
   notReady(): string;
-  metrics(openMetrics: boolean): string;
+  /** `more`: of others in this process. */
+  metrics(openMetrics: boolean, more: readonly Metric[]): string;
 }
 
 /** A client that does not know the token is told of once in this time, ms. */
@@ -57,6 +59,7 @@ export async function openHttp(parts: HttpParts): Promise<Http | null> {
   const refused = (client: string, reason: string): void => {
     if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');
   };
+  let server: HttpServer | null = null;
   const closers: (() => void)[] = [];
   const close = (): void => {
     for (const one of closers.reverse()) one();
@@ -64,14 +67,18 @@ export async function openHttp(parts: HttpParts): Promise<Http | null> {
   try {
     const socket = http.tls ? privateSocket(settings.spoolDir) : null;
     if (socket !== null) closers.push(() => socket.remove());
-    const server = await HttpServer.open(optionsOf(settings, socket?.path ?? null), planeOf(parts, refused));
-    closers.push(() => server.close());
+    server = await HttpServer.open(
+      optionsOf(settings, socket?.path ?? null),
+      planeOf(parts, refused, () => server),
+    );
+    const { port: plain } = server;
+    closers.push(() => server?.close());
     let tls: HttpTls | null = null;
     if (socket !== null) {
       tls = await openHttpTls(settings, socket.path, log, (client) => refused(client, 'no-certificate'));
       closers.push(tls.close);
     }
-    const port = tls?.port ?? server.port;
+    const port = tls?.port ?? plain;
     log.info({ address: httpAddress().format({ ...http, port }) }, 'HTTP is listened for');
     return { port, reload: async () => (await tls?.reload()) ?? true, close };
   } catch (error) {
@@ -96,17 +103,42 @@ function optionsOf(settings: Settings, socket: string | null): HttpOptions {
   };
 }
 
-function planeOf({ settings, sources, log, mail, engine }: HttpParts, refused: Plane['refused']): Plane {
+function planeOf(
+  { settings, sources, log, mail, engine }: HttpParts,
+  refused: Plane['refused'],
+  server: () => HttpServer | null,
+): Plane {
   const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
   return {
     version: VERSION,
     control: () => engine()?.control(),
     injector: () => engine()?.injector(),
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
-    metrics: (openMetrics) => engine()?.metrics(openMetrics) ?? '',
+    metrics: (openMetrics) => engine()?.metrics(openMetrics, listenerMetrics(server())) ?? '',
     config: () => config,
     subscribe: (listener) => mail.subscribe(listener),
     failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),
     refused,
   };
+}
+
+function listenerMetrics(server: HttpServer | null): Metric[] {
+  if (server === null) return [];
+  const { listeners, dropped, closed } = server.listeners;
+  const one = (value: number) => [{ value }];
+  return [
+    { name: 'sluice_event_listeners', help: 'WebSockets of /v1/events.', type: 'gauge', samples: one(listeners) },
+    {
+      name: 'sluice_event_listeners_dropped_total',
+      help: 'Events that listeners missed because they were too slow, of each.',
+      type: 'counter',
+      samples: one(dropped),
+    },
+    {
+      name: 'sluice_event_listeners_closed_total',
+      help: 'Listeners closed because they were too slow.',
+      type: 'counter',
+      samples: one(closed),
+    },
+  ];
 }

@@ -22,6 +22,7 @@ import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
 import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
+import { type OpenWebhooks, openWebhooks } from './app-webhooks.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
@@ -50,7 +51,7 @@ import { replies } from './smtp/replies.js';
 import { openSpool } from './spool/open-spool.js';
 import type { Spool } from './spool/spool.js';
 import { EngineEvents } from './telemetry/engine-events.js';
-import { expose } from './telemetry/exposition.js';
+import { expose, type Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 
@@ -77,6 +78,7 @@ export class App {
   private readonly segments: SegmentPool;
   private readonly inherited: InheritedSockets;
   private readonly history: MailHistory;
+  private readonly mail: MailEvents;
   private readonly count: ConnectionCount;
   private descriptors: DescriptorBudget | null = null;
   private fail: (error: SluiceError) => void = () => {};
@@ -94,11 +96,13 @@ export class App {
   private preparation!: Preparation;
   private commands!: QueueCommands;
   private plan: MailPlan | null = null;
+  private webhooks: OpenWebhooks | null = null;
 
   private constructor({ settings, log, inherited, mail, history }: AppParts) {
     this.settings = settings;
     this.history = history;
     this.inherited = inherited;
+    this.mail = mail;
     this.log = log;
     this.events = new EngineEvents(log, systemClock, mail);
     this.segments = SegmentPool.create(settings.bodyMemory, settings.segmentSize);
@@ -135,13 +139,14 @@ export class App {
 
   private reloadPlan(plan: MailPlan): boolean {
     if (!plan.reload()) return false;
+    const told = this.webhooks!.configure(plan.tables.webhook);
     this.edge.configure(plan.tables, plan.route);
     this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
     this.history.configure(plan.tables.tenant);
     this.scheduler.setLanes({ weights: plan.tables.lanes });
     this.delivery.configure(plan.tables.lanes.reserve);
     this.resplit();
-    return true;
+    return told;
   }
 
   /** Mail that waits goes where it belongs now. */
@@ -200,6 +205,7 @@ export class App {
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
     await this.plan?.close();
+    this.webhooks?.close();
     await this.spool?.close();
   }
 
@@ -210,15 +216,13 @@ export class App {
     return this.spool.usage().availableBytes > 0 ? '' : 'the spool has no room';
   }
 
-  /** Metrics as text. */
-  metrics(openMetrics: boolean): string {
+  /** Metrics as text. `more`: of others in this process. */
+  metrics(openMetrics: boolean, more: readonly Metric[]): string {
     const { events, scheduler, spool, history } = this;
     const kpis = this.plan!.outcomes.kpis();
     const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
-    return expose(
-      engineMetrics({ status: this.status(), kpis, events, history: history.counts(), ...figures }),
-      openMetrics,
-    );
+    const own = engineMetrics({ status: this.status(), kpis, events, history: history.counts(), ...figures });
+    return expose([...own, ...this.webhooks!.metrics(), ...more], openMetrics);
   }
 
   /** Takes mail in that applications hand over. */
@@ -232,7 +236,7 @@ export class App {
     const plan = this.plan!;
     const { orders, outcomes, route, destinationOf } = plan;
     return engineControl({
-      ...{ log, commands, orders, outcomes, route, destinationOf, history },
+      ...{ log, commands, orders, outcomes, route, destinationOf, history, webhooks: this.webhooks! },
       status: () => this.status(),
       resplit: () => this.resplit(),
       explaining: explaining({
@@ -266,6 +270,8 @@ export class App {
       onDamage: (id, reason) => events.damaged(id, reason),
     });
     this.spool = spool;
+    const { webhook: table } = tables;
+    this.webhooks = openWebhooks({ settings, table, outbox: spool.outbox, log: this.log, mail: this.mail, clock });
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
     this.accounts = await openAccounts(settings, this.log, http, clock, () => this.renewSessions());

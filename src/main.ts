@@ -128,7 +128,7 @@ class Engine {
       return await listenUnix(path, (socket) => {
         const control = this.app?.control();
         if (control === undefined) socket.destroy();
-        else void serveControl(socket, control);
+        else void serveControl(socket, control, (listener) => this.mail.subscribe(listener));
       });
     } catch (error) {
       log.warn({ path, reason: messageOf(error) }, 'no control socket: `sluice queue` will not work');

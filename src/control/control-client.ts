@@ -14,6 +14,8 @@ import type {
   QueueEntry,
   RouteReport,
   SuppressionReport,
+  WebhookReport,
+  WebhookTest,
   WhyReport,
 } from './engine-control.js';
 import type { ErasureReport, MessageHistory, MessagePageReport } from './message-reports.js';
@@ -46,6 +48,11 @@ interface Answers {
   suppressions: SuppressionReport[];
   suppress: number;
   unsuppress: number;
+  webhooks: WebhookReport[];
+  'test-webhook': WebhookTest;
+  'resume-webhook': WebhookReport;
+  /** Not to be asked with `ask`: it is answered by events. */
+  events: never;
 }
 
 export class ControlClient {

@@ -9,6 +9,7 @@ import { type ControlRequest, ID_COMMANDS } from './control-protocol.js';
 import {
   after,
   erasureOrder,
+  eventFields,
   limit,
   MAX_ID,
   messageQuestion,
@@ -38,6 +39,9 @@ const requests = [
   z.object({ command: z.literal('suppressions'), ...ofTenant, after, limit }),
   z.object({ command: z.literal('suppress'), ...suppression }),
   z.object({ command: z.literal('unsuppress'), ...unsuppression }),
+  z.object({ command: z.literal('webhooks') }),
+  z.object({ command: z.enum(['test-webhook', 'resume-webhook']), name: needed('the name of a webhook') }),
+  z.object({ command: z.literal('events'), ...eventFields }),
 ] as const;
 
 const request = z.discriminatedUnion('command', requests);

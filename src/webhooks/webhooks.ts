@@ -41,6 +41,8 @@ export interface WebhooksHost extends SenderHost {
   /** The event of a message that is being stored. */
   acceptedOf(message: NewMessage): AcceptedMail;
   dropped(webhook: string, events: number, why: 'full' | 'old'): void;
+  /** It is told no more, by a mistake of ours. */
+  broken(webhook: string, error: unknown): void;
   /** A webhook is not configured any more, and what waited for it is gone. */
   forgotten(webhook: string): void;
 }
@@ -177,7 +179,7 @@ export class Webhooks implements StoreCompanion {
     );
     const sender = new WebhookSender(settings, outbox, host);
     const webhook: Webhook = { filter: settings.filter, outbox, sender, dropped: 0 };
-    void sender.run();
+    sender.run().catch((error: unknown) => host.broken(name, error));
     return webhook;
   }
 

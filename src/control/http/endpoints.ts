@@ -21,6 +21,7 @@ import { historyEndpoints } from './history-endpoints.js';
 import { messageEndpoints } from './message-endpoints.js';
 import { openApi } from './openapi.js';
 import { Problem } from './problem.js';
+import { webhookEndpoints } from './webhook-endpoints.js';
 
 /** A number in a query is text. */
 const textLimit = z
@@ -243,6 +244,7 @@ const rows: Endpoint[] = [
   }),
   ...eventEndpoints,
   ...messageEndpoints,
+  ...webhookEndpoints,
 ];
 
 export const endpoints: readonly Endpoint[] = rows;
