@@ -143,7 +143,7 @@ describe('webhooks of an engine', () => {
     await expect(start()).rejects.toThrow(/webhook crm: secret_file \/nowhere: it cannot be read/);
   });
 
-  it('lose no event when the engine is killed between and during batches', { timeout: 120_000 }, async () => {
+  it('lose no event when the engine is killed between and during batches', { timeout: 240_000 }, async () => {
     const KILLS = 4;
     const GOAL = 60;
     let n = 0;

@@ -74,10 +74,10 @@ class World {
   }
 
   /** Time goes on, with commits as a store makes them. */
-  async run(ms: number): Promise<void> {
+  async run(ms: number, step = 5): Promise<void> {
     for (const end = Date.now() + ms; Date.now() < end; ) {
       this.outbox.commit();
-      await vi.advanceTimersByTimeAsync(5);
+      await vi.advanceTimersByTimeAsync(step);
     }
   }
 
@@ -252,7 +252,7 @@ describe('events of webhooks', () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ do: fc.constant('accept' as const), wait: fc.nat(120) }) },
       { weight: 6, arbitrary: fc.record({ do: fc.constant('settle' as const), wait: fc.nat(120) }) },
-      { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const), wait: fc.nat(3000) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const), wait: fc.nat(500) }) },
     );
     const answer = fc.constantFrom(200, 200, 204, 500, 429, 404, null);
     await fc.assert(
@@ -304,7 +304,8 @@ describe('events of webhooks', () => {
             }
             await world.run(wait);
           }
-          await world.run(3_000_000);
+          for (let i = 0; i < 50 && world.report.queued > 0; i++) await world.run(100_000, 1000);
+        await world.run(1000);
           const first = new Map<string, readonly string[]>();
           for (const { id, events } of received) {
             // The same id is the same batch, whenever it comes.
@@ -322,5 +323,5 @@ describe('events of webhooks', () => {
       ),
       { numRuns: 40 },
     );
-  });
+  }, 60_000);
 });
