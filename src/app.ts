@@ -285,10 +285,7 @@ export class App {
     this.history.configure(tables.tenant);
     const ids = new QueueIdSource();
     const notifier = new DsnNotifier({
-      spool,
-      clock,
-      ids,
-      hostname: settings.hostname,
+      ...{ spool, clock, ids, hostname: settings.hostname },
       enqueue: (envelope, content) => {
         events.notice(envelope);
         this.scheduler.add(new QueuedMessage(envelope, content, null));

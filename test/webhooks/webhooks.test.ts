@@ -305,7 +305,7 @@ describe('events of webhooks', () => {
             await world.run(wait);
           }
           for (let i = 0; i < 50 && world.report.queued > 0; i++) await world.run(100_000, 1000);
-        await world.run(1000);
+          await world.run(1000);
           const first = new Map<string, readonly string[]>();
           for (const { id, events } of received) {
             // The same id is the same batch, whenever it comes.

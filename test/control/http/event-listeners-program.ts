@@ -4,6 +4,7 @@
  */
 import { HttpServer } from '../../../src/control/http/http-server.js';
 import { MailEvents } from '../../../src/telemetry/mail-event.js';
+import { httpOptions, planeOf } from '../../helpers/http-plane.js';
 import { outcomeEvent } from '../../helpers/mail-events.js';
 
 /** What it is told: so many events in all, each `every`th with the tag `all`; 0 events asks for figures alone. */
@@ -28,22 +29,8 @@ const PAUSE = 10;
 
 const mail = new MailEvents();
 const server = await HttpServer.open(
-  {
-    ...{ host: '127.0.0.1', port: 0, tls: null, token: '', maxBody: 2000, bodyTime: 5000, maxConnections: 100 },
-    ...{ maxListeners: 10_000, listenerTimeout: 60_000 },
-  },
-  {
-    version: '1',
-    control: () => undefined,
-    notReady: () => '',
-    metrics: () => '',
-    config: () => [],
-    subscribe: (listener) => mail.subscribe(listener),
-    failed: (_path, error) => {
-      throw error;
-    },
-    refused: () => undefined,
-  },
+  httpOptions({ maxConnections: 100, maxListeners: 10_000 }),
+  planeOf({ subscribe: (listener) => mail.subscribe(listener) }),
 );
 let told = 0;
 let rss = 0;
