@@ -158,6 +158,9 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/suppressions', '/v1/suppressions', JSON.stringify({ address: 'x@y.example' })],
       ['DELETE', '/v1/suppressions', '/v1/suppressions?address=x%40y.example'],
       ['GET', '/v1/config', '/v1/config'],
+      ['GET', '/v1/webhooks', '/v1/webhooks'],
+      ['POST', '/v1/webhooks/{name}/test', '/v1/webhooks/crm/test'],
+      ['POST', '/v1/webhooks/{name}/resume', '/v1/webhooks/crm/resume'],
       ['POST', '/v1/messages', '/v1/messages', JSON.stringify({ from: 'a@x.example', to: ['b@y.example'] })],
     ];
     const answered = asks.map(([method, path]) => `${method} ${path}`);
