@@ -17,9 +17,10 @@ import { type Injection, openInjection } from './app-injection.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
-import { headerRules, type Preparation, preparation } from './app-preparation.js';
+import { headerRules, type Preparation, preparation, renewed } from './app-preparation.js';
 import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
+import { spoolOptions } from './app-spool.js';
 import { engineStatus } from './app-status.js';
 import { openCertificates } from './app-tls.js';
 import { type OpenWebhooks, openWebhooks } from './app-webhooks.js';
@@ -42,7 +43,6 @@ import { ConnectionCount } from './net/connection-count.js';
 import type { DescriptorBudget } from './net/descriptor-budget.js';
 import type { Front } from './net/front.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
-import { acquireInstanceLock } from './net/instance-lock.js';
 import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
 import { QueuedMessage } from './queue/queued-message.js';
@@ -155,17 +155,10 @@ export class App {
   }
 
   private async reloadKeys(): Promise<boolean> {
-    const old = this.preparation.pool;
-    try {
-      const next = preparation(this.settings, this.segments, this.log, this.plan!.route.routes().fields);
-      // The old threads go on until the new ones are there.
-      await next.pool?.ready();
-      this.preparation = next;
-    } catch (error) {
-      this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
-      return false;
-    }
-    void old?.close();
+    const { preparation: old, settings, segments, log } = this;
+    this.preparation = await renewed(old, settings, segments, log, this.plan!.route.routes().fields);
+    if (this.preparation === old) return false;
+    void old.pool?.close();
     return true;
   }
 
@@ -259,16 +252,7 @@ export class App {
     this.preparation = preparation(settings, segments, this.log, routeFields(tables.route));
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
-    const spool = await openSpool({
-      directory: settings.spoolDir,
-      durability: settings.durability,
-      mapSize: settings.spoolMapSize,
-      minFreeBytes: settings.spoolMinFree,
-      clock,
-      acquireLock: acquireInstanceLock,
-      onFailure: (error) => this.failed(error),
-      onDamage: (id, reason) => events.damaged(id, reason),
-    });
+    const spool = await openSpool(spoolOptions(settings, clock, events, (error) => this.failed(error)));
     this.spool = spool;
     const { webhook: table } = tables;
     this.webhooks = openWebhooks({ settings, table, outbox: spool.outbox, log: this.log, mail: this.mail, clock });
