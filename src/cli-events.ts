@@ -29,9 +29,10 @@ export async function events(args: readonly string[]): Promise<number> {
     if (!(EVENT_KINDS as readonly string[]).includes(one))
       throw new UsageError(`--kind "${one}" is not allowed; allowed: ${EVENT_KINDS.join(', ')}`);
   const request = { command: 'events', kinds, tenant, domain, recipient, tag, id } as EventRequest;
+  const path = controlPath(values.socket);
   let rest = '';
   try {
-    const socket = await connectUnix(controlPath(values.socket));
+    const socket = await connectUnix(path);
     socket.write(`${JSON.stringify(request)}\n`);
     socket.setEncoding('utf8');
     for await (const chunk of socket as AsyncIterable<string>) {
