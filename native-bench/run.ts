@@ -20,6 +20,7 @@ import { harakaRelay } from './relay-haraka.js';
 import { noRelay, nullRelay } from './relay-null.js';
 import { postfixRelay } from './relay-postfix.js';
 import { sluiceBrainRelay, sluiceRelay } from './relay-sluice.js';
+import { sluiceWebhookRelay } from './relay-webhook.js';
 import { machine, ratios } from './report.js';
 import { runRounds } from './rounds.js';
 import { summarize } from './sample.js';
@@ -30,6 +31,7 @@ import { tlsScenarios } from './tls-scenarios.js';
 const relays: readonly RelayDriver[] = [
   sluiceRelay(),
   sluiceBrainRelay(),
+  sluiceWebhookRelay(),
   postfixRelay,
   eximRelay,
   harakaRelay,

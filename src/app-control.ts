@@ -6,6 +6,7 @@ import type { EngineParts, MailHistory } from './app-history.js';
 import type { Outcomes } from './app-outcomes.js';
 import { queueReads } from './app-queue-reads.js';
 import type { Routing } from './app-routing.js';
+import type { OpenWebhooks } from './app-webhooks.js';
 import type { EngineControl, EngineStatus, OrderReport } from './control/engine-control.js';
 import type { LiveControl } from './control/live-reports.js';
 import { messageOf, SluiceError } from './core/errors.js';
@@ -18,6 +19,7 @@ import type { Log } from './telemetry/log.js';
 
 export interface ControlParts {
   readonly outcomes: Pick<Outcomes, 'control'>;
+  readonly webhooks: Pick<OpenWebhooks, 'control'>;
   readonly log: Log;
   readonly commands: QueueCommands;
   readonly spool: Pick<Spool, 'load'>;
@@ -53,6 +55,7 @@ export function engineControl(parts: ControlParts): EngineControl {
   };
   return {
     ...outcomes.control,
+    ...parts.webhooks.control,
     ...parts.explaining,
     ...parts.history.control(askedByHistory(commands, outcomes)),
     ...parts.live,

@@ -61,6 +61,7 @@ export async function openHttp(parts: HttpParts): Promise<Http | null> {
     parts.audit.loginFailed({ over: 'http', client, user: '', reason });
     if (told.due(client, systemClock.now())) log.warn({ client, reason }, 'a request over HTTP was refused');
   };
+  let server: HttpServer | null = null;
   const closers: (() => void)[] = [];
   const close = (): void => {
     for (const one of closers.reverse()) one();
@@ -68,14 +69,18 @@ export async function openHttp(parts: HttpParts): Promise<Http | null> {
   try {
     const socket = http.tls ? privateSocket(settings.spoolDir) : null;
     if (socket !== null) closers.push(() => socket.remove());
-    const server = await HttpServer.open(optionsOf(settings, socket?.path ?? null), planeOf(parts, refused));
-    closers.push(() => server.close());
+    server = await HttpServer.open(
+      optionsOf(settings, socket?.path ?? null),
+      planeOf(parts, refused, () => server),
+    );
+    const { port: plain } = server;
+    closers.push(() => server?.close());
     let tls: HttpTls | null = null;
     if (socket !== null) {
       tls = await openHttpTls(settings, socket.path, log, (client) => refused(client, 'no-certificate'));
       closers.push(tls.close);
     }
-    const port = tls?.port ?? server.port;
+    const port = tls?.port ?? plain;
     log.info({ address: httpAddress().format({ ...http, port }) }, 'HTTP is listened for');
     return { port, reload: async () => (await tls?.reload()) ?? true, close };
   } catch (error) {
@@ -100,7 +105,11 @@ function optionsOf(settings: Settings, socket: string | null): HttpOptions {
   };
 }
 
-function planeOf({ settings, sources, log, mail, audit, engine }: HttpParts, refused: Plane['refused']): Plane {
+function planeOf(
+  { settings, sources, log, mail, audit, engine }: HttpParts,
+  refused: Plane['refused'],
+  server: () => HttpServer | null,
+): Plane {
   const { httpToken, httpClientCa } = settings;
   const standing = httpToken !== '' ? 'token' : httpClientCa !== '' ? 'certificate' : 'loopback';
   const config: readonly ConfigEntry[] = effectiveSettings(schema, { settings, sources });
@@ -115,11 +124,32 @@ function planeOf({ settings, sources, log, mail, audit, engine }: HttpParts, ref
     notReady: () => engine()?.notReady() ?? 'the engine is not running',
     metrics: (openMetrics) => {
       const running = engine();
-      return running === null ? '' : expose(running.figures(), openMetrics);
+      return running === null ? '' : expose([...running.figures(), ...listenerMetrics(server())], openMetrics);
     },
     config: () => config,
     subscribe: (listener) => mail.subscribe(listener),
     failed: (path, error) => log.error({ path, err: error }, 'a request over HTTP failed'),
     refused,
   };
+}
+
+function listenerMetrics(server: HttpServer | null): Metric[] {
+  if (server === null) return [];
+  const { listeners, dropped, closed } = server.listeners;
+  const one = (value: number) => [{ value }];
+  return [
+    { name: 'sluice_event_listeners', help: 'WebSockets of /v1/events.', type: 'gauge', samples: one(listeners) },
+    {
+      name: 'sluice_event_listeners_dropped_total',
+      help: 'Events that listeners missed because they were too slow, of each.',
+      type: 'counter',
+      samples: one(dropped),
+    },
+    {
+      name: 'sluice_event_listeners_closed_total',
+      help: 'Listeners closed because they were too slow.',
+      type: 'counter',
+      samples: one(closed),
+    },
+  ];
 }

@@ -2,6 +2,7 @@
  * How accepted messages are prepared, as the settings say: rules, Received, signatures, on which threads.
  */
 import type { Settings } from './config/schema.js';
+import { messageOf } from './core/errors.js';
 import type { PrepareInline } from './intake/intake.js';
 import { PreparePool } from './intake/prepare-pool.js';
 import type { SegmentPool } from './memory/segment-pool.js';
@@ -69,4 +70,18 @@ export function preparation(
     onThreadLost: (reason) => log.error({ reason }, 'a worker thread was lost and replaced'),
   });
   return { inline: null, pool };
+}
+
+/** Keys and rules as they are now, ready to work; what was before where they have a mistake, which is logged. */
+export async function renewed(before: Preparation, ...parts: Parameters<typeof preparation>): Promise<Preparation> {
+  try {
+    const next = preparation(...parts);
+    // The old threads go on until the new ones are there.
+    await next.pool?.ready();
+    return next;
+  } catch (error) {
+    const [, , log] = parts;
+    log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
+    return before;
+  }
 }

@@ -19,12 +19,14 @@ import { type Live, openLive } from './app-live.js';
 import { engineMetrics } from './app-metrics.js';
 import { wantedConnections } from './app-next-hops.js';
 import { MailPlan } from './app-plan.js';
-import { type Preparation, preparation } from './app-preparation.js';
+import { type Preparation, preparation, renewed } from './app-preparation.js';
 import { isElsewhere } from './app-routing.js';
 import { securityHost } from './app-security.js';
+import { spoolOptions } from './app-spool.js';
 import { engineStatus } from './app-status.js';
 import type { Surroundings } from './app-surroundings.js';
 import { openCertificates } from './app-tls.js';
+import { type OpenWebhooks, openWebhooks } from './app-webhooks.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Settings } from './config/schema.js';
 import type { EngineControl, EngineStatus } from './control/engine-control.js';
@@ -41,7 +43,6 @@ import { SegmentPool } from './memory/segment-pool.js';
 import { ConnectionCount } from './net/connection-count.js';
 import type { DescriptorBudget } from './net/descriptor-budget.js';
 import type { Front } from './net/front.js';
-import { acquireInstanceLock } from './net/instance-lock.js';
 import type { CertificateStore } from './net/tls/certificate-store.js';
 import { QueueCommands } from './queue/queue-commands.js';
 import type { QueuedMessage } from './queue/queued-message.js';
@@ -85,6 +86,7 @@ export class App {
   private plan: MailPlan | null = null;
   private live: Live | null = null;
   private maildrop: ReturnType<typeof openMaildrop> = null;
+  private webhooks: OpenWebhooks | null = null;
 
   private constructor(around: Surroundings) {
     const { settings, log, mail } = around;
@@ -126,13 +128,14 @@ export class App {
 
   private reloadPlan(plan: MailPlan): boolean {
     if (!plan.reload()) return false;
+    const told = this.webhooks!.configure(plan.tables.webhook);
     this.edge.configure(plan.tables, plan.route);
     this.admission.setRelayDomains(new Set(plan.relayDomains(false)));
     this.around.history.configure(plan.tables.tenant);
     this.scheduler.setLanes({ weights: plan.tables.lanes });
     this.delivery.configure(plan.tables.lanes.reserve);
     this.resplit();
-    return true;
+    return told;
   }
 
   /** Mail that waits goes where it belongs now. */
@@ -141,17 +144,10 @@ export class App {
   }
 
   private async reloadKeys(): Promise<boolean> {
-    const old = this.preparation.pool;
-    try {
-      const next = preparation(this.settings, this.segments, this.log, this.plan!.route.routes().fields);
-      // The old threads go on until the new ones are there.
-      await next.pool?.ready();
-      this.preparation = next;
-    } catch (error) {
-      this.log.error({ reason: messageOf(error) }, 'reload failed, the old signing keys stay in use');
-      return false;
-    }
-    void old?.close();
+    const { preparation: old, settings, segments, log } = this;
+    this.preparation = await renewed(old, settings, segments, log, this.plan!.route.routes().fields);
+    if (this.preparation === old) return false;
+    void old.pool?.close();
     return true;
   }
 
@@ -194,6 +190,7 @@ export class App {
     await this.delivery?.drain(0);
     await this.preparation?.pool?.close();
     await this.plan?.close();
+    this.webhooks?.close();
     await this.spool?.close();
   }
 
@@ -209,7 +206,14 @@ export class App {
     const { events, scheduler, spool } = this;
     const kpis = this.plan!.outcomes.kpis();
     const figures = { lanes: scheduler.laneCounts(), queues: scheduler.counts(), spool: spool.usage() };
-    return engineMetrics({ status: this.status(), kpis, events, history: this.around.history.counts(), ...figures });
+    const own = engineMetrics({
+      status: this.status(),
+      kpis,
+      events,
+      history: this.around.history.counts(),
+      ...figures,
+    });
+    return [...own, ...this.webhooks!.metrics()];
   }
 
   /** Takes mail in that applications hand over. */
@@ -223,7 +227,7 @@ export class App {
     const { history } = this.around;
     const { orders, outcomes, route, destinationOf, forExplaining } = this.plan!;
     return engineControl({
-      ...{ log, spool, commands, orders, outcomes, route, destinationOf, history },
+      ...{ log, spool, commands, orders, outcomes, route, destinationOf, history, webhooks: this.webhooks! },
       live: this.live!.control,
       status: () => this.status(),
       resplit: () => this.resplit(),
@@ -243,18 +247,17 @@ export class App {
     this.preparation = preparation(settings, segments, this.log, routeFields(tables.route));
     const clock = systemClock;
     this.certificates = await openCertificates(settings, this.log, clock);
-    const spool = await openSpool({
-      directory: settings.spoolDir,
-      durability: settings.durability,
-      mapSize: settings.spoolMapSize,
-      minFreeBytes: settings.spoolMinFree,
-      refuseMemory: !settings.spoolAllowTmpfs,
-      clock,
-      acquireLock: acquireInstanceLock,
-      onFailure: (error) => this.failed(error),
-      onDamage: (id, reason) => events.damaged(id, reason),
-    });
+    const spool = await openSpool(spoolOptions(settings, clock, events, (error) => this.failed(error)));
     this.spool = spool;
+    const { webhook: table } = tables;
+    this.webhooks = openWebhooks({
+      settings,
+      table,
+      outbox: spool.outbox,
+      log: this.log,
+      mail: this.around.mail,
+      clock,
+    });
     const http = accountHttp(settings);
     this.closeHttp = () => http.close();
     const told = { changed: () => this.renewSessions(), loginFailed: this.around.loginFailed };

@@ -4,6 +4,7 @@
 import { readAccountFile } from './accounts/account-file.js';
 import { NextHops } from './app-next-hops.js';
 import { openCertificates } from './app-tls.js';
+import { readyWebhooks } from './app-webhooks.js';
 import { complain, EX_CONFIG, EX_OK, expectArguments, parse, print } from './cli-command.js';
 import { type ConfigFile, parseConfigFile, readConfigFile } from './config/config-file.js';
 import { describeSettings, effectiveSettings } from './config/describe-settings.js';
@@ -66,6 +67,10 @@ async function readFiles(settings: Settings, { notes, warnings, problems }: Find
       notes.push(
         `the configuration file has settings for ${account.length} accounts, ${tenant.length} tenants and ${route.length} routes`,
       );
+  });
+  await attempt(() => {
+    const ready = readyWebhooks(tables.webhook);
+    if (ready.length > 0) notes.push(`${ready.length} webhooks have their secrets`);
   });
   if (settings.authFile !== '')
     await attempt(async () => {

@@ -7,6 +7,7 @@
 import type { CommandHelp } from './cli-help.js';
 import { AUDIT } from './cli-help-audit.js';
 import { CHECK, START, STATUS, VERSION } from './cli-help-engine.js';
+import { EVENTS, WEBHOOKS } from './cli-help-events.js';
 import { FIGURES, TENANTS, UPSTREAMS } from './cli-help-live.js';
 import { BOUNCE, ORDERS, REROUTE, RESUME, SUPPRESSION, SUSPEND } from './cli-help-orders.js';
 import {
@@ -52,6 +53,8 @@ export const COMMANDS: readonly Command[] = [
   { help: BOUNCE, run: async (args) => (await import('./cli-orders.js')).orders('bounce', args) },
   { help: ORDERS, run: async (args) => (await import('./cli-orders.js')).orders('orders', args) },
   { help: AUDIT, run: async (args) => (await import('./cli-audit.js')).audit(args) },
+  { help: EVENTS, run: async (args) => (await import('./cli-events.js')).events(args) },
+  { help: WEBHOOKS, run: async (args) => (await import('./cli-webhooks.js')).webhooks(args) },
   { help: SUPPRESSION, run: async (args) => (await import('./cli-suppression.js')).suppression(args) },
   { help: DKIM, run: async (args) => (await import('./cli-dkim.js')).dkim(args) },
   { help: USER, run: async (args) => (await import('./cli-user.js')).user(args) },

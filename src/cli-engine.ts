@@ -7,6 +7,11 @@ import { ControlClient } from './control/control-client.js';
 import { messageOf } from './core/errors.js';
 import { connectUnix } from './net/unix-socket.js';
 
+/** Where the engine listens for commands. @throws ConfigError when the settings that name it are wrong. */
+export function controlPath(socket: string | undefined): string {
+  return socket ?? settingsFor('SLUICE_CONTROL_SOCKET', 'SLUICE_SPOOL_DIR').controlSocket;
+}
+
 /**
  * Runs `use` on a connection to the engine; its exit code, EX_UNAVAILABLE where there is none or it says no.
  * @throws ConfigError when the settings that name the socket are wrong.
@@ -15,7 +20,7 @@ export async function withEngine(
   socket: string | undefined,
   use: (client: ControlClient) => Promise<number>,
 ): Promise<number> {
-  const path = socket ?? settingsFor('SLUICE_CONTROL_SOCKET', 'SLUICE_SPOOL_DIR').controlSocket;
+  const path = controlPath(socket);
   let client: ControlClient;
   try {
     client = new ControlClient(await connectUnix(path));

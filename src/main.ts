@@ -160,7 +160,10 @@ class Engine {
       return await listenUnix(path, (socket) => {
         const control = this.app?.control();
         if (control === undefined) socket.destroy();
-        else void serveControl(socket, this.audit.control(control, peerName(socket) || 'control socket'));
+        else {
+          const audited = this.audit.control(control, peerName(socket) || 'control socket');
+          void serveControl(socket, audited, (listener) => this.mail.subscribe(listener));
+        }
       });
     } catch (error) {
       log.warn({ path, reason: messageOf(error) }, 'no control socket: `sluice queue` will not work');

@@ -55,6 +55,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'smtp/authentication',
     'accounts/account-settings',
     'accounts/canonical-text',
+    'telemetry/event-filter',
+    'webhooks/signature',
   ],
   // Sessions of TLS clients run on threads of their own, with the same session and connection as on the main thread.
   workers: ['core', 'message', 'memory', 'smtp', 'net', 'intake/admission', 'intake/limits-in-force'],
@@ -63,7 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   message: ['workers/contract'],
   // The table [[shaping]] gives rules as the shaping takes them.
-  config: ['delivery/shaping/rule'],
+  config: ['delivery/shaping/rule', 'webhooks/webhook-settings'],
   // Delivery declares what it needs of a connection; net provides it and app.ts binds the two.
   queue: ['telemetry/mail-event'],
   // What the plane hands the engine: the shape of mail that applications give it.

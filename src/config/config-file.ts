@@ -19,6 +19,7 @@ import { shapingTable } from './shaping-table.js';
 import { tableProblems } from './table-checks.js';
 import { tenantTable } from './tenant-table.js';
 import { upstreamTable } from './upstream-table.js';
+import { webhookTable } from './webhook-table.js';
 
 /** All tables of the file, by name. */
 const tables = {
@@ -29,6 +30,7 @@ const tables = {
   route: routeTable,
   tenant: tenantTable,
   upstream: upstreamTable,
+  webhook: webhookTable,
 };
 
 const schema = z.strictObject(tables);
@@ -115,7 +117,7 @@ function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
 
 /** Keys whose values may hold passwords. */
 function isSecret(key: PropertyKey): boolean {
-  return key === 'host' || key === 'hosts' || key === 'password';
+  return key === 'host' || key === 'hosts' || key === 'password' || key === 'secret' || key === 'url';
 }
 
 function show(value: unknown): string {

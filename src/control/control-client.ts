@@ -15,6 +15,8 @@ import type {
   QueueEntry,
   RouteReport,
   SuppressionReport,
+  WebhookReport,
+  WebhookTest,
   WhyReport,
 } from './engine-control.js';
 import type { FiguresReport, TenantReport, UpstreamReport } from './live-reports.js';
@@ -54,6 +56,11 @@ interface Answers {
   suppressions: SuppressionReport[];
   suppress: number;
   unsuppress: number;
+  webhooks: WebhookReport[];
+  'test-webhook': WebhookTest;
+  'resume-webhook': WebhookReport;
+  /** Not to be asked with `ask`: it is answered by events. */
+  events: never;
 }
 
 export class ControlClient {

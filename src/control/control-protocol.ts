@@ -1,6 +1,8 @@
 /**
  * The language of the control socket: one JSON object a line each way, answers in the order of the requests.
  */
+
+import type { EventFilter } from '../telemetry/event-filter.js';
 import type { MailSelector, QueueChange, RouteQuestion } from './engine-control.js';
 import type { Span } from './live-reports.js';
 import type { ErasureOrder, MessageQuestion } from './message-reports.js';
@@ -60,7 +62,13 @@ export type ControlRequest =
       readonly reason: string;
       readonly forMs: number;
     }
-  | { readonly command: 'unsuppress'; readonly tenant: string; readonly address: string };
+  | { readonly command: 'unsuppress'; readonly tenant: string; readonly address: string }
+  | { readonly command: 'webhooks' }
+  | { readonly command: 'test-webhook' | 'resume-webhook'; readonly name: string }
+  | EventRequest;
+
+/** Answered by events, a line each, until the client goes away; nothing may follow it. */
+export type EventRequest = { readonly command: 'events' } & EventFilter;
 
 export type ControlResponse =
   | { readonly ok: true; readonly result: unknown }

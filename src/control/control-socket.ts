@@ -1,13 +1,14 @@
 /**
  * The engine's side of the control socket: requests from one stream, answered by an EngineControl.
  *
- * Contract: one request at a time for each stream, further ones wait unread; a bad request gets an error answer and the
+ * Contract: one request at a time for each stream ("events" is answered until the stream ends), further ones wait unread; a bad request gets an error answer and the
  * stream goes on; a line longer than MAX_REQUEST gets one and the stream ends. Nothing a client sends throws.
  * It knows streams only: whoever listens hands them in.
  */
 import type { Duplex } from 'node:stream';
 import { type ControlRequest, type ControlResponse, MAX_REQUEST } from './control-protocol.js';
 import type { EngineControl } from './engine-control.js';
+import { type Subscribe, streamEvents } from './event-stream.js';
 import { parseRequest } from './parse-request.js';
 
 const LINE_END = 10;
@@ -70,11 +71,18 @@ async function perform(control: EngineControl, request: ControlRequest): Promise
       return control.suppress(request.tenant, request.address, request.reason, request.forMs);
     case 'unsuppress':
       return control.unsuppress(request.tenant, request.address);
+    case 'webhooks':
+      return control.webhooks();
+    case 'test-webhook':
+      return control.testWebhook(request.name);
+    case 'resume-webhook':
+      return control.resumeWebhook(request.name);
+    case 'events':
+      throw new Error('there are no events to be had here');
   }
 }
 
-async function answer(control: EngineControl, line: string): Promise<ControlResponse> {
-  const request = parseRequest(line);
+async function answer(control: EngineControl, request: ControlRequest | string): Promise<ControlResponse> {
   if (typeof request === 'string') return { ok: false, error: request };
   try {
     return { ok: true, result: await perform(control, request) };
@@ -92,8 +100,12 @@ function writeAll(stream: Duplex, response: ControlResponse): Promise<void> {
   });
 }
 
-/** Serves one client until its stream ends; never rejects. */
-export async function serveControl(stream: Duplex, control: EngineControl): Promise<void> {
+/** Serves one client until its stream ends; never rejects. `subscribe`: to events of mail, where there are any. */
+export async function serveControl(
+  stream: Duplex,
+  control: EngineControl,
+  subscribe: Subscribe | null = null,
+): Promise<void> {
   let held: Buffer = Buffer.alloc(0);
   stream.on('error', () => stream.destroy());
   try {
@@ -103,7 +115,11 @@ export async function serveControl(stream: Duplex, control: EngineControl): Prom
         const line = held.toString('utf8', 0, end).trim();
         held = held.subarray(end + 1);
         if (end > MAX_REQUEST) break;
-        if (line !== '') await writeAll(stream, await answer(control, line));
+        if (line === '') continue;
+        const request = parseRequest(line);
+        if (typeof request !== 'string' && request.command === 'events' && subscribe !== null)
+          await streamEvents(stream, request, subscribe);
+        else await writeAll(stream, await answer(control, request));
       }
       if (held.length > MAX_REQUEST) {
         await writeAll(stream, {

@@ -86,6 +86,35 @@ export interface TlsStatus {
   readonly certificateExpires: number;
 }
 
+/** How it goes with a webhook. Times are wall clock, 0: none. */
+export interface WebhookReport {
+  readonly name: string;
+  /** Without a query, which may hold secrets. */
+  readonly url: string;
+  /** Events that wait, their size, and when the first of them happened. */
+  readonly queued: number;
+  readonly bytes: number;
+  readonly oldest: number;
+  /** Events told since the start, requests that failed, events given up. */
+  readonly sent: number;
+  readonly failures: number;
+  readonly dropped: number;
+  /** '': it was not asked yet. */
+  readonly lastAnswer: string;
+  readonly lastAnswerAt: number;
+  /** Of the next try after a failure. */
+  readonly retryAt: number;
+  /** Why it is told nothing until it is resumed, '': it is. */
+  readonly disabled: string;
+}
+
+/** What a webhook answers to a test. */
+export interface WebhookTest {
+  /** HTTP status, 0: there was no answer. */
+  readonly status: number;
+  readonly answer: string;
+}
+
 /** One thing that is in the way of a message. */
 export interface WaitReport {
   /** Recipients it is about. */
@@ -230,4 +259,9 @@ export interface EngineControl extends LiveControl {
   erase(order: ErasureOrder): Promise<ErasureReport>;
   /** Those begun since the start, the last first. */
   erasures(): ErasureReport[];
+  webhooks(): WebhookReport[];
+  /** Sends one request with no event. @throws SluiceError `no-such-webhook` */
+  testWebhook(name: string): Promise<WebhookTest>;
+  /** Tries again now, also when it was disabled. @throws SluiceError `no-such-webhook` */
+  resumeWebhook(name: string): Promise<WebhookReport>;
 }

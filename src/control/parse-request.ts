@@ -10,6 +10,7 @@ import {
   action,
   after,
   erasureOrder,
+  eventFields,
   ids,
   limit,
   MAX_ID,
@@ -59,6 +60,9 @@ const requests = [
   z.object({ command: z.literal('suppressions'), ...ofTenant, after, limit }),
   z.object({ command: z.literal('suppress'), ...suppression }),
   z.object({ command: z.literal('unsuppress'), ...unsuppression }),
+  z.object({ command: z.literal('webhooks') }),
+  z.object({ command: z.enum(['test-webhook', 'resume-webhook']), name: needed('the name of a webhook') }),
+  z.object({ command: z.literal('events'), ...eventFields }),
 ] as const;
 
 const request = z.discriminatedUnion('command', requests);

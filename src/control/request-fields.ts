@@ -4,6 +4,7 @@
  * Ids are shown ids and are checked by the engine.
  */
 import { z } from 'zod';
+import { EVENT_KINDS } from '../telemetry/event-filter.js';
 import { MAX_IDS, MAX_MESSAGES, MAX_PAGE } from './control-protocol.js';
 import { QUEUE_CHANGES } from './engine-control.js';
 import { SPANS } from './live-reports.js';
@@ -115,3 +116,17 @@ export function narrowed<T extends z.ZodType<MessageQuestion>>(question: T) {
     'allowed: at least one of recipient, sender, tag, since, until',
   );
 }
+
+const kinds = `allowed: ${EVENT_KINDS.join(', ')}`;
+/** Which events are wanted. */
+export const eventFields = {
+  kinds: z
+    .array(z.enum(EVENT_KINDS, { error: kinds }), { error: kinds })
+    .max(EVENT_KINDS.length, kinds)
+    .default([]),
+  tenant,
+  domain: text('the domain of a recipient, or ".domain" for all below it').default(''),
+  recipient: text('an address').default(''),
+  tag: text('a tag').default(''),
+  id: text('the id of a message', MAX_ID).default(''),
+};

@@ -7,6 +7,7 @@
  */
 import { isIP, type LookupFunction } from 'node:net';
 import type { DnsClient } from './dns-client.js';
+import type { HostLookup } from './host-lookup.js';
 
 /** A look-up function for sockets. */
 export function dnsLookup(dns: Pick<DnsClient, 'query'>, others: boolean): LookupFunction {
@@ -27,4 +28,18 @@ export function dnsLookup(dns: Pick<DnsClient, 'query'>, others: boolean): Looku
 
 function isOwn(address: string): boolean {
   return /^(127\.|0\.|169\.254\.|::1$|::$|::ffff:|fe[89ab][0-9a-f]:)/i.test(address);
+}
+
+/** The same for hosts that an administrator wrote: hosts file and search list count, and all addresses are allowed. */
+export function configuredLookup(hosts: Pick<HostLookup, 'lookup'>): LookupFunction {
+  return (host, wanted, callback) => {
+    void hosts.lookup(host).then((found) => {
+      if (found.kind === 'failed') callback(new Error(found.reason), '');
+      else {
+        const all = found.addresses.map((address) => ({ address, family: isIP(address) }));
+        if (wanted.all === true) callback(null, all);
+        else callback(null, all[0]!.address, all[0]!.family);
+      }
+    });
+  };
 }

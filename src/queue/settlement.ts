@@ -81,16 +81,20 @@ export class Settlement {
     void this.settleFully(message, done);
   }
 
-  /** Writes down the recipients of a half-finished attempt that are done, so that a crash does not send to them again. */
+  /**
+   * Settles the recipients of a half-finished attempt that are delivered, so that a crash does not send to them again.
+   * One whose sender wants to hear of it stays until the end of the attempt: it is let go when that is durable.
+   */
   saveProgress(message: QueuedMessage): void {
-    const now = this.options.clock.now();
-    const state = message.toState(now);
-    const recipients = state.recipients.map((recipient, i) => {
+    const { clock, events, spool } = this.options;
+    for (let i = 0; i < message.envelope.recipients.length; i++) {
       const outcome = message.outcomes[i];
-      if (outcome?.kind !== 'delivered') return recipient;
-      return { status: 'delivered' as const, reply: outcome.reply, host: outcome.host, at: now };
-    });
-    this.options.spool.defer(message.id, { ...state, recipients }, message.envelope.handling.lane);
+      if (outcome?.kind !== 'delivered' || !message.isPending(i)) continue;
+      if (this.wantsRelayNotice(message, i, outcome)) continue;
+      this.close(message, i, 'delivered', outcome);
+      events.outcome(message, i, outcome, 'delivered', 0);
+    }
+    spool.defer(message.id, message.toState(clock.now()), message.envelope.handling.lane);
   }
 
   private async settleFully(message: QueuedMessage, done: Settled): Promise<void> {

@@ -9,7 +9,7 @@
  * a `schedule` and a `state` row and costs no memory here. `large` knows how many chunks to remove.
  */
 import type { Clock } from '../core/clock.js';
-import { messageOf, SluiceError } from '../core/errors.js';
+import { SluiceError } from '../core/errors.js';
 import type { QueueId } from '../core/queue-id.js';
 import { type Lane, PLAIN_HANDLING } from '../message/envelope.js';
 import { CommitQueue } from './commit-queue.js';
@@ -17,20 +17,16 @@ import { packPlain } from './envelope-codec.js';
 import { FreshMessages } from './fresh-messages.js';
 import { type KeyTable, LmdbKeyTable } from './key-table.js';
 import { type PreparedLarge, prepareWhole, putWholeChunks, storeWindows, WHOLE_IN_MEMORY } from './large-store.js';
+import { LmdbOutboxTable } from './outbox-table.js';
 import { Prefetcher } from './prefetcher.js';
 import {
   CHUNK_BYTES,
   DamagedRecord,
   decodeMessageRow,
-  decodeState,
   encodeInline,
   encodeSchedule,
   encodeState,
   type InlineRow,
-  isHeld,
-  isSchedule,
-  scheduleDue,
-  scheduleFlags,
 } from './record-codec.js';
 import { NO_SCHEDULE, type OpeningFacts, readOpeningFacts, recoverMessages, type ScheduleRows } from './recovery.js';
 import { Removal, type RemovalOwner } from './removal.js';
@@ -47,6 +43,7 @@ import type {
   StoredMessage,
 } from './spool.js';
 import { ChunkedContent, type ChunkReader, InlineContent } from './stored-content.js';
+import { loadState } from './stored-state.js';
 import type { Tables } from './tables.js';
 import { allSettledOrThrow, withDeadline } from './waiting.js';
 
@@ -70,6 +67,7 @@ export interface LmdbSpoolOptions {
 export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
   readonly suppression: KeyTable;
   readonly answered: LmdbKeyTable;
+  readonly outbox: LmdbOutboxTable;
   private readonly tables: Tables;
   private readonly options: LmdbSpoolOptions;
   private readonly queue: CommitQueue;
@@ -102,6 +100,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
     });
     this.suppression = new LmdbKeyTable(options.tables.suppression, this.queue);
     this.answered = new LmdbKeyTable(options.tables.answered, this.queue);
+    this.outbox = new LmdbOutboxTable(options.tables.outbox, this.queue);
     for (const orphans of facts.orphans) this.queue.submit(orphans);
   }
 
@@ -196,7 +195,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
           content !== null
             ? new InlineContent(size, content)
             : new ChunkedContent(this, id, size, checksums!, null, chunkBytes),
-        state: this.loadState(id),
+        state: loadState(this.tables, id, this.options.onDamage),
       };
     } catch (error) {
       if (!(error instanceof DamagedRecord)) throw error;
@@ -307,6 +306,7 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
       }
     }
     this.fresh.stored(lowest);
+    this.outbox.store(batch);
     this.settling();
     return committed;
   }
@@ -327,23 +327,8 @@ export class LmdbSpool implements Spool, ChunkReader, RemovalOwner {
       }
     }
     this.messages += batch.length;
+    this.outbox.stored(batch);
     return contents;
-  }
-
-  private loadState(id: QueueId): DeliveryState | null {
-    const details = this.tables.state.getBinary(id);
-    if (details === undefined) return null;
-    const schedule = this.tables.schedule.getBinary(id);
-    const whole = schedule !== undefined && isSchedule(schedule, 0, schedule.length);
-    const due = whole ? scheduleDue(schedule, 0) : 0;
-    const held = whole && isHeld(scheduleFlags(schedule, 0));
-    try {
-      return decodeState(details, due, held);
-    } catch (error) {
-      // The message itself is whole: better to try every recipient again than to keep it from all of them.
-      this.options.onDamage(id, `${messageOf(error)}; every recipient is tried again`);
-      return null;
-    }
   }
 
   /**

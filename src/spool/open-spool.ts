@@ -20,6 +20,7 @@ import type { KeyTable } from './key-table.js';
 import { LmdbSpool } from './lmdb-spool.js';
 import { refuseMemory } from './memory-file-system.js';
 import { FORMAT_VERSION, migrate } from './migrations.js';
+import type { OutboxTable } from './outbox-table.js';
 import { NO_SCHEDULE, readSchedule } from './recovery.js';
 import type { Spool } from './spool.js';
 import { type AcquireLock, lockSpool } from './spool-lock.js';
@@ -50,6 +51,8 @@ export interface OpenedSpool extends Spool {
   readonly suppression: KeyTable;
   /** Requests that were answered, under period with tenant, and idempotency key; written with the mail itself. */
   readonly answered: KeyTable;
+  /** What waits to be told to webhooks. */
+  readonly outbox: OutboxTable;
 }
 
 export const DATA_NAME = 'spool.mdb';

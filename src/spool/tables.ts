@@ -3,7 +3,8 @@
  *
  * `message` id -> message row; `chunk` [id, n] -> raw content bytes of large messages; `schedule` id -> next attempt;
  * `state` id -> delivery state; `quarantine` id -> reason; `meta` name -> value; `suppression`
- * [tenant, address] -> entry; `answered` [period and tenant, idempotency key] -> digest and id.
+ * [tenant, address] -> entry; `answered` [period and tenant, idempotency key] -> digest and id; `outbox`
+ * [name, number] -> what is to be told.
  *
  * 'fsync' opens LMDB with overlappingSync off: mdb_txn_commit then writes the pages, calls fdatasync, and only then
  * writes the meta page through a descriptor opened with O_DSYNC (mdb.c mdb_txn_commit, mdb_env_write_meta), so a put's
@@ -24,6 +25,7 @@ export const TABLE_NAMES = [
   'meta',
   'suppression',
   'answered',
+  'outbox',
 ] as const;
 export type TableName = (typeof TABLE_NAMES)[number];
 
@@ -37,6 +39,7 @@ export interface Tables {
   readonly meta: Database<Buffer, string>;
   readonly suppression: Database<Buffer, [string, string]>;
   readonly answered: Database<Buffer, [string, string]>;
+  readonly outbox: Database<Buffer, [string, number]>;
 }
 
 /** Opens (and creates, unless `create` is false) the environment. Throws what lmdb throws. */
@@ -64,7 +67,7 @@ export function openTables(file: string, durability: Durability, mapSize: number
     permissionsMode: 0o600,
   };
   const environment = open<Buffer, string>(options);
-  const table = <K extends number | string | [number, number] | [string, string]>(
+  const table = <K extends number | string | [number | string, number] | [string, string]>(
     name: TableName,
   ): Database<Buffer, K> =>
     environment.openDB<Buffer, K>({ name, encoding: 'binary', cache: false, ...(create ? {} : { create: false }) });
@@ -78,6 +81,7 @@ export function openTables(file: string, durability: Durability, mapSize: number
     meta: table<string>('meta'),
     suppression: table<[string, string]>('suppression'),
     answered: table<[string, string]>('answered'),
+    outbox: table<[string, number]>('outbox'),
   };
 }
 

@@ -10,7 +10,9 @@ import { serveControl } from '../../src/control/control-socket.js';
 import type { EngineControl, QueueEntry } from '../../src/control/engine-control.js';
 import { parseRequest } from '../../src/control/parse-request.js';
 import { connectUnix, listenUnix, type UnixListener } from '../../src/net/unix-socket.js';
+import { MailEvents } from '../../src/telemetry/mail-event.js';
 import { FakeBrain } from '../helpers/fake-control.js';
+import { outcomeEvent } from '../helpers/mail-events.js';
 
 const entry: QueueEntry = {
   id: 'F1',
@@ -204,5 +206,58 @@ describe('requests', () => {
       after: '',
       limit: 100,
     });
+  });
+});
+
+describe('events over the control socket', () => {
+  it('come as lines until the client goes, only those that are wanted', async () => {
+    const mail = new MailEvents();
+    const path = join(dir, 'c.sock');
+    listener = await listenUnix(path, (socket) => void serveControl(socket, control, (one) => mail.subscribe(one)));
+    const socket = await connectUnix(path);
+    const lines: string[] = [];
+    socket.setEncoding('utf8').on('data', (part: string) => lines.push(...part.trim().split('\n')));
+    socket.write('{"command":"events","kinds":["bounced"]}\n');
+    await expect.poll(() => mail.wanted).toBe(true);
+    const wanted = outcomeEvent('bounced', { id: 'A2' });
+    for (const event of [outcomeEvent('delivered', { id: 'A1' }), wanted]) mail.tell(event);
+    await expect.poll(() => lines.length).toBe(1);
+    expect(JSON.parse(lines[0]!)).toEqual(wanted);
+    socket.destroy();
+    await expect.poll(() => mail.wanted).toBe(false);
+  });
+
+  it('are bounded: a client that does not read is told how many it missed', async () => {
+    const mail = new MailEvents();
+    const path = join(dir, 'c.sock');
+    listener = await listenUnix(path, (socket) => void serveControl(socket, control, (one) => mail.subscribe(one)));
+    const socket = await connectUnix(path);
+    socket.write('{"command":"events"}\n');
+    await expect.poll(() => mail.wanted).toBe(true);
+    const count = 5000;
+    for (let i = 0; i < count; i++) mail.tell(outcomeEvent('delivered', { reply: 'x'.repeat(1000) }));
+    let text = '';
+    socket.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    await expect
+      .poll(() => {
+        mail.tell(outcomeEvent('expired', {}));
+        return text.includes('dropped-events');
+      })
+      .toBe(true);
+    const told = text.split('\n').filter((line) => line.includes('"delivered"')).length;
+    const missed = Number(/"dropped-events","count":(\d+)/.exec(text)![1]);
+    const late = text.slice(0, text.indexOf('dropped-events')).split('"expired"').length - 1;
+    expect(told).toBeLessThan(count);
+    expect(told + missed).toBeGreaterThanOrEqual(count + late);
+    socket.destroy();
+  });
+
+  it('say what is allowed', async () => {
+    await serve(join(dir, 'c.sock'));
+    const [wrong, none] = await talk(join(dir, 'c.sock'), '{"command":"events","kinds":["x"]}\n{"command":"events"}\n');
+    expect(wrong).toMatch(/allowed: accepted, delivered/);
+    expect(none).toMatch(/no events/);
   });
 });

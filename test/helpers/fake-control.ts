@@ -12,6 +12,8 @@ import type {
   RouteQuestion,
   RouteReport,
   SuppressionReport,
+  WebhookReport,
+  WebhookTest,
   WhyReport,
 } from '../../src/control/engine-control.js';
 import type {
@@ -21,6 +23,7 @@ import type {
   MessagePageReport,
   MessageQuestion,
 } from '../../src/control/message-reports.js';
+import { SluiceError } from '../../src/core/errors.js';
 
 import { FakeLive } from './fake-live.js';
 
@@ -34,6 +37,12 @@ export class FakeBrain extends FakeLive implements Brain {
   suppressed: SuppressionReport[] = [];
   past: MessageHistory[] = [];
   erased: ErasureReport[] = [];
+  told: WebhookReport[] = [
+    {
+      ...{ name: 'crm', url: 'https://crm.example/hook', queued: 3, bytes: 900, oldest: 1000, sent: 7, failures: 2 },
+      ...{ dropped: 1, lastAnswer: 'HTTP 410', lastAnswerAt: 2000, retryAt: 0, disabled: 'HTTP 410' },
+    },
+  ];
   readonly asked: unknown[] = [];
 
   /** Queued mail, and its content. */
@@ -150,6 +159,28 @@ export class FakeBrain extends FakeLive implements Brain {
   async unsuppress(tenant: string, address: string): Promise<number> {
     this.asked.push(['unsuppress', tenant, address]);
     return address === 'nobody@example.org' ? 0 : 1;
+  }
+
+  webhooks(): WebhookReport[] {
+    return this.told;
+  }
+
+  async testWebhook(name: string): Promise<WebhookTest> {
+    this.asked.push(['testWebhook', name]);
+    this.webhook(name);
+    return { status: 204, answer: 'HTTP 204' };
+  }
+
+  async resumeWebhook(name: string): Promise<WebhookReport> {
+    this.asked.push(['resumeWebhook', name]);
+    return { ...this.webhook(name), disabled: '' };
+  }
+
+  private webhook(name: string): WebhookReport {
+    const found = this.told.find((one) => one.name === name);
+    if (found === undefined)
+      throw new SluiceError('no-such-webhook', `there is no webhook ${name}`, { temporary: false });
+    return found;
   }
 
   private order(selector: MailSelector, to: string, reason: string, forMs: number): OrderReport {

@@ -112,6 +112,19 @@ describe('Scheduler', () => {
     expect(world.take()!.recipients).toEqual([1]);
   });
 
+  it('tells of each recipient once, and before its state is written down', async () => {
+    const world = new World();
+    const id = await world.add(['a@x.net', 'b@y.net']);
+    world.finish(world.take()!, ['delivered']);
+    expect(world.outcomes).toEqual([]);
+    await world.turn(60);
+    expect(world.outcomes).toEqual([`${id}/0 delivered`]);
+    world.finish(world.take()!, ['delivered']);
+    await world.turn(60);
+    expect(world.outcomes).toEqual([`${id}/0 delivered`, `${id}/1 delivered`]);
+    expect(world.spool.size).toBe(0);
+  });
+
   it('goes on with a message that could not be read now', async () => {
     const world = new World();
     await world.add(['a@x.net']);

@@ -22,6 +22,7 @@ import { openApi } from './openapi.js';
 import { inOrder, order, page, paged } from './paging.js';
 import { Problem } from './problem.js';
 import { queueEndpoints } from './queue-endpoints.js';
+import { webhookEndpoints } from './webhook-endpoints.js';
 
 const OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8';
@@ -239,6 +240,7 @@ const rows: Endpoint[] = [
   ...eventEndpoints,
   ...messageEndpoints,
   ...queueEndpoints,
+  ...webhookEndpoints,
 ];
 
 export const endpoints: readonly Endpoint[] = rows;

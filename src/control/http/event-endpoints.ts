@@ -4,10 +4,11 @@
  */
 import { z } from 'zod';
 import { EVENT_KINDS, type EventFilter } from '../../telemetry/event-filter.js';
-import { text } from '../request-fields.js';
+import { eventFields } from '../request-fields.js';
 import { type Endpoint, endpoint } from './endpoint.js';
 import { Problem } from './problem.js';
 
+const { kinds: _list, ...others } = eventFields;
 const kinds = `allowed: ${EVENT_KINDS.join(', ')}; several with commas`;
 
 /** What the query may hold. */
@@ -18,11 +19,7 @@ export const eventQuery = z
       .default('')
       .transform((given) => given.split(',').filter((one) => one !== ''))
       .pipe(z.array(z.enum(EVENT_KINDS, { error: kinds })).max(EVENT_KINDS.length, kinds)),
-    tenant: text('a tenant').default(''),
-    domain: text('the domain of a recipient, or ".domain" for all below it').default(''),
-    recipient: text('an address').default(''),
-    tag: text('a tag').default(''),
-    id: text('the id of a message').default(''),
+    ...others,
   })
   .transform(({ kind, ...rest }): EventFilter => ({ kinds: kind, ...rest }));
 

@@ -1,15 +1,17 @@
 /**
  * Events to many listeners at once: gathered for a moment, made into frames once for all that have the same filter, and
- * handed out in rounds.
+ * handed out.
  *
  * Contract: a listener gets events in the order in which they happened, each once, or is told how many it missed.
  * Subscribed to the engine's events only while there is a listener. Never holds the thread longer than a slice, and rests
- * after each, so mail keeps its time however many listen; with thousands of listeners rounds come less often instead.
- * Bounded: what is gathered, what waits in a listener's connection, what waits in all of them together. A listener that
- * does not keep up misses events, is told, and is closed where it goes on like that.
+ * after each, so mail keeps its time however many listen; with thousands of listeners frames come less often instead.
+ * Filters take turns: many listeners of one do not hold up those of another.
+ * Bounded: what is gathered, what waits for each filter and for all, what waits in a listener's connection and in all of
+ * them together. A listener that does not keep up misses events, is told, and is closed where it goes on like that.
  */
-import { canonicalFilter, type EventFilter, fits } from '../../telemetry/event-filter.js';
+import { canonicalFilter, type EventFilter } from '../../telemetry/event-filter.js';
 import type { MailEvent, MailEventListener } from '../../telemetry/mail-event.js';
+import { droppedNotice, EventGroup, type Frame } from './event-group.js';
 
 /** The connection of a listener. */
 export interface EventReceiver {
@@ -26,7 +28,7 @@ export interface FanoutOptions {
   /** Monotonic, ms. */
   now(): number;
   subscribe(listener: MailEventListener): () => void;
-  /** Between rounds at least, ms. */
+  /** How long events are gathered, ms. */
   readonly gather?: number;
   /** Bytes held for one listener, and for all. */
   readonly backlog?: number;
@@ -49,12 +51,14 @@ const GATHER = 50;
 const MIB = 1024 * 1024;
 const BACKLOG = 4 * MIB;
 const BACKLOGS = 64 * MIB;
-const FRAME = MIB / 4;
-/** Events waiting for a round, and their size as roughly estimated. */
+/** Events gathered, and their size as roughly estimated. */
 const MAX_GATHERED = 20_000;
 const MAX_GATHERED_BYTES = 32 * MIB;
 const ABOUT_EVENT = 512;
 const ABOUT_RECIPIENT = 64;
+/** Characters that wait for one filter, and for all. */
+const MAX_WAITING = 2 * MIB;
+const MAX_WAITING_IN_ALL = 32 * MIB;
 /** Work at a time, ms, and how many times as long to rest after it: a share of 4 % of the thread. */
 const SLICE = 2;
 const REST = 24;
@@ -65,16 +69,6 @@ const STRIDE = 32;
 const MOST_MISSED = 100_000;
 const BEHIND = 10_000;
 
-interface Frame {
-  readonly bytes: Uint8Array;
-  readonly events: number;
-}
-
-interface Group {
-  readonly filter: EventFilter;
-  readonly members: Set<Member>;
-}
-
 /** A listener in the list. */
 class Member {
   held = 0;
@@ -82,17 +76,17 @@ class Member {
   /** Since when it misses events, null: it keeps up. */
   behind: number | null = null;
   readonly receiver: EventReceiver;
-  readonly key: string;
+  readonly group: EventGroup<Member>;
 
-  constructor(receiver: EventReceiver, key: string) {
+  constructor(receiver: EventReceiver, group: EventGroup<Member>) {
     this.receiver = receiver;
-    this.key = key;
+    this.group = group;
   }
 }
 
 export class EventFanout {
   private readonly options: FanoutOptions;
-  private readonly groups = new Map<string, Group>();
+  private readonly groups = new Map<string, EventGroup<Member>>();
   private readonly members = new Map<EventReceiver, Member>();
   private gathered: MailEvent[] = [];
   private gatheredBytes = 0;
@@ -102,8 +96,10 @@ export class EventFanout {
   private droppedInAll = 0;
   private closedInAll = 0;
   private timer: NodeJS.Timeout | null = null;
-  private round: Iterator<void> | null = null;
-  private roundBegan = 0;
+  /** Work under way, one step of each in turn: events being matched, groups being served. */
+  private tasks: Iterator<void>[] = [];
+  private matching = false;
+  private matchedAt = Number.NEGATIVE_INFINITY;
   private unsubscribe: (() => void) | null = null;
 
   constructor(options: FanoutOptions) {
@@ -123,10 +119,10 @@ export class EventFanout {
   add(receiver: EventReceiver, wanted: EventFilter): void {
     const filter = canonicalFilter(wanted);
     const key = JSON.stringify(filter);
-    const member = new Member(receiver, key);
-    this.members.set(receiver, member);
-    const group = this.groups.get(key) ?? { filter, members: new Set() };
+    const group = this.groups.get(key) ?? new EventGroup<Member>(filter);
     this.groups.set(key, group);
+    const member = new Member(receiver, group);
+    this.members.set(receiver, member);
     group.members.add(member);
     this.unsubscribe ??= this.options.subscribe((event) => this.gather(event));
   }
@@ -137,9 +133,9 @@ export class EventFanout {
     if (member === undefined) return;
     this.members.delete(receiver);
     this.heldInAll -= member.held;
-    const group = this.groups.get(member.key)!;
+    const { group } = member;
     group.members.delete(member);
-    if (group.members.size === 0) this.groups.delete(member.key);
+    if (group.members.size === 0) this.groups.delete(JSON.stringify(group.filter));
     if (this.members.size === 0) this.rest();
   }
 
@@ -153,7 +149,7 @@ export class EventFanout {
     const long = this.options.now() - member.behind > BEHIND || missed > MOST_MISSED;
     member.behind = null;
     member.missed = 0;
-    receiver.send(notice(missed));
+    receiver.send(droppedNotice(missed));
     if (long) this.expel(member, () => receiver.end(TOO_SLOW, `too slow: ${missed} events were dropped`));
   }
 
@@ -176,57 +172,72 @@ export class EventFanout {
     if (this.timer === null) this.timer = setTimeout(this.work, this.options.gather ?? GATHER);
   }
 
-  /** A slice of the round under way, or of a new one. */
+  /** A slice of work. */
   private readonly work = (): void => {
     const { now, gather = GATHER } = this.options;
     const began = now();
-    if (this.round === null) {
-      this.roundBegan = began;
-      this.round = this.handOut();
+    if (!this.matching && began - this.matchedAt >= gather && (this.gathered.length > 0 || this.lost > 0)) {
+      this.matching = true;
+      this.matchedAt = began;
+      this.tasks.push(this.match());
     }
-    let done = false;
-    while (!done && now() - began < SLICE) done = this.round.next().done === true;
-    if (done) this.round = null;
-    const spent = now() - began;
-    const rest = Math.min(LONGEST_REST, spent * REST);
-    const wait = done ? Math.max(rest, this.roundBegan + gather - now()) : rest;
-    const more = !done || this.gathered.length > 0 || this.lost > 0;
-    this.timer = more && this.members.size > 0 ? setTimeout(this.work, wait) : null;
+    for (let i = 0; this.tasks.length > 0 && now() - began < SLICE; ) {
+      if (i >= this.tasks.length) i = 0;
+      if (this.tasks[i]!.next().done === true) this.tasks.splice(i, 1);
+      else i++;
+    }
+    // The one that was cut short is not always the same.
+    if (this.tasks.length > 1) this.tasks.push(this.tasks.shift()!);
+    const rest = Math.min(LONGEST_REST, (now() - began) * REST);
+    const gathering = this.gathered.length > 0 || this.lost > 0;
+    const wait = this.tasks.length > 0 ? rest : Math.max(rest, this.matchedAt + gather - now());
+    const more = this.members.size > 0 && (gathering || this.tasks.length > 0);
+    this.timer = more ? setTimeout(this.work, wait) : null;
   };
 
-  /** One round: yields where it may be interrupted. */
-  private *handOut(): Generator<void, void> {
-    const events = this.gathered;
-    const { lost } = this;
-    this.gathered = [];
-    this.gatheredBytes = 0;
-    this.lost = 0;
+  /** Gives each group what it wants of what was gathered. Like all tasks it yields where it may be interrupted. */
+  private *match(): Generator<void, void> {
+    const { gathered: events, lost } = this;
+    [this.gathered, this.gatheredBytes, this.lost] = [[], 0, 0];
     // Filled in when the first group wants it.
     const texts = new Array<string | undefined>(events.length);
-    for (const { filter, members } of this.groups.values()) {
-      const frames: Frame[] = lost > 0 ? [{ bytes: notice(lost), events: 0 }] : [];
-      let parts: string[] = [];
-      let length = 0;
+    let waiting = 0;
+    for (const group of this.groups.values()) waiting += group.waiting;
+    for (const group of this.groups.values()) {
+      group.lose(lost);
       for (let i = 0; i < events.length; i++) {
         if (i % STRIDE === STRIDE - 1) yield;
-        if (!fits(filter, events[i]!)) continue;
+        if (!group.wants(events[i]!)) continue;
         texts[i] ??= JSON.stringify(events[i]);
-        const text = texts[i]!;
-        if (length > 0 && length + text.length > FRAME) {
-          frames.push(frameOf(parts));
-          [parts, length] = [[], 0];
-        }
-        parts.push(text);
-        length += text.length + 1;
+        const { length } = texts[i]!;
+        const room = group.waiting + length <= MAX_WAITING && waiting + length <= MAX_WAITING_IN_ALL;
+        if (room || group.waiting === 0) group.push(texts[i]!);
+        else group.lose(1);
+        waiting += length;
       }
-      if (parts.length > 0) frames.push(frameOf(parts));
-      if (frames.length === 0) continue;
-      if (lost > 0) this.droppedInAll += lost * members.size;
-      for (const member of members) {
+      this.serve(group);
+      yield;
+    }
+    this.matching = false;
+  }
+
+  private serve(group: EventGroup<Member>): void {
+    if (group.busy || group.idle) return;
+    group.busy = true;
+    this.tasks.push(this.handOut(group));
+  }
+
+  private *handOut(group: EventGroup<Member>): Generator<void, void> {
+    while (!group.idle) {
+      const { frames, lost } = group.take();
+      this.droppedInAll += lost * group.members.size;
+      yield;
+      for (const member of group.members) {
         this.give(member, frames);
         yield;
       }
     }
+    group.busy = false;
   }
 
   private give(member: Member, frames: readonly Frame[]): void {
@@ -272,18 +283,8 @@ export class EventFanout {
     this.unsubscribe = null;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    this.round = null;
-    this.gathered = [];
-    this.gatheredBytes = 0;
-    this.lost = 0;
+    this.tasks = [];
+    this.matching = false;
+    [this.gathered, this.gatheredBytes, this.lost] = [[], 0, 0];
   }
-}
-
-function frameOf(parts: readonly string[]): Frame {
-  return { bytes: Buffer.from(`[${parts.join(',')}]`), events: parts.length };
-}
-
-/** A frame that tells how many events were left out before the next ones. */
-function notice(count: number): Buffer {
-  return Buffer.from(JSON.stringify([{ kind: 'dropped-events', count }]));
 }

@@ -190,6 +190,9 @@ describe.skipIf(uwsProblem !== '')(`HTTP ${uwsProblem}`, () => {
       ['POST', '/v1/erasures', '/v1/erasures', JSON.stringify({ address: 'b@y.example', suppression: true })],
       ['GET', '/v1/erasures', '/v1/erasures'],
       ['GET', '/v1/erasures/{id}', '/v1/erasures/e1'],
+      ['GET', '/v1/webhooks', '/v1/webhooks'],
+      ['POST', '/v1/webhooks/{name}/test', '/v1/webhooks/crm/test'],
+      ['POST', '/v1/webhooks/{name}/resume', '/v1/webhooks/crm/resume'],
       ['POST', '/v1/messages', '/v1/messages', JSON.stringify({ from: 'a@x.example', to: ['b@y.example'] })],
       ['GET', '/v1/audit', '/v1/audit?limit=1'],
     ];
