@@ -78,7 +78,12 @@ class Load {
       delayWarning: 0,
       memory: MEMORY,
       notifier: { notify: () => Promise.resolve() },
-      events: { outcome: () => undefined, unreadable: () => undefined, notNotified: () => undefined },
+      events: {
+        outcome: () => undefined,
+        removed: () => undefined,
+        unreadable: () => undefined,
+        notNotified: () => undefined,
+      },
       destinationOf: ({ address }) => address.slice(address.indexOf('@') + 1),
       wake: (queue) => {
         this.woken[Number(queue.key)] = queue;

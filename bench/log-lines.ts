@@ -10,6 +10,7 @@ import {
   type OutcomeEvent,
   outcomeLine,
 } from '../src/telemetry/log-line.js';
+import { PostfixLines } from '../src/telemetry/postfix-line.js';
 
 const TIME = 1_764_000_000_000;
 
@@ -45,6 +46,12 @@ export function addLogLineTasks(bench: Bench): void {
     attempts: 1,
   };
   const foreign = { ...attempt, reply: '550 5.1.1 Empfänger "jane" unbekannt' };
+  const postfix = new PostfixLines('relay', 4711);
+  const detail = {
+    from: accepted.from,
+    ahead: 1.5,
+    attempt: { host: attempt.host, address: attempt.address, tls: '', ms: 12.3 },
+  };
   let length = 0;
   bench
     .add('log: accepted', () => {
@@ -58,6 +65,12 @@ export function addLogLineTasks(bench: Bench): void {
     })
     .add('log: outcome', () => {
       length += outcomeLine(TIME, outcome).length;
+    })
+    .add('log: accepted, as Postfix', () => {
+      length += postfix.accepted(TIME, accepted).length;
+    })
+    .add('log: outcome, as Postfix', () => {
+      length += postfix.outcome(TIME, outcome, detail).length;
     })
     .add('log: accepted by JSON.stringify, for comparison', () => {
       length += JSON.stringify({ level: 30, time: TIME, ...accepted, msg: 'accepted' }).length;

@@ -158,7 +158,12 @@ function schedulerThatWakes(wake: (queue: DestinationQueue) => void): Scheduler 
     delayWarning: 0,
     memory: 512 * 1024 * 1024,
     notifier: { notify: () => Promise.resolve() },
-    events: { outcome: () => undefined, unreadable: () => undefined, notNotified: () => undefined },
+    events: {
+      outcome: () => undefined,
+      removed: () => undefined,
+      unreadable: () => undefined,
+      notNotified: () => undefined,
+    },
     destinationOf: ({ address }) => address.slice(address.indexOf('@') + 1),
     wake,
   });

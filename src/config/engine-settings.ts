@@ -159,9 +159,10 @@ export const operationSettings = {
   logFormat: setting({
     name: 'SLUICE_LOG_FORMAT',
     group: 'Operation',
-    type: choice(['auto', 'json', 'pretty']),
+    type: choice(['auto', 'json', 'pretty', 'postfix']),
     default: 'auto',
-    purpose: 'JSON lines, lines for people, or (auto) the latter on a terminal only.',
+    purpose:
+      'JSON lines, lines for people, or (auto) the latter on a terminal only; postfix: lines as Postfix writes them, for programs that read those.',
     trades: 'pretty costs several times the CPU time of json.',
   }),
   controlSocket: setting({

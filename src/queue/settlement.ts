@@ -37,6 +37,8 @@ export interface SettlementEvents {
     status: Outcome['kind'] | 'expired',
     due: number,
   ): void;
+  /** A message left the queue. */
+  removed(id: QueueId): void;
   /** A stored message could not be read. */
   unreadable(id: QueueId, error: unknown): void;
   /** A notification could not be stored. */
@@ -71,6 +73,7 @@ export class Settlement {
     const only = recipients.length === 1 ? message.outcomes[0] : undefined;
     if (only?.kind === 'delivered' && !this.wantsRelayNotice(message, 0, only)) {
       this.options.events.outcome(message, 0, only, 'delivered', 0);
+      this.options.events.removed(message.id);
       this.options.spool.remove(message.id);
       done(message, null);
       return;
@@ -127,6 +130,7 @@ export class Settlement {
     }
     message.outcomes = [];
     if (pending === 0 || message.removed) {
+      events.removed(message.id);
       spool.remove(message.id);
       done(message, null);
       return;

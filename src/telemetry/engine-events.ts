@@ -18,6 +18,7 @@ import type {
 import type { Log } from './log.js';
 import type { MailEvents, OrderGiven, ReturnedMail } from './mail-event.js';
 import { acceptedMail, attemptFacts, droppedMail, recipientOutcome } from './mail-facts.js';
+import type { OutcomeDetail } from './postfix-line.js';
 import { ToldLately } from './told-lately.js';
 
 /** Makes more of what happens than lines and counts. */
@@ -134,7 +135,8 @@ export class EngineEvents {
     const id = formatQueueId(job.message.id);
     const address = host === null ? '' : `${host.address}:${host.port}`;
     // Outcomes without a host may be shared by many jobs.
-    const facts = host !== null && this.mail.wanted ? attemptFacts(host, address, duration, tls) : undefined;
+    const facts =
+      host !== null && (this.mail.wanted || this.log.detailed) ? attemptFacts(host, address, duration, tls) : undefined;
     for (let i = 0; i < outcomes.length; i++) {
       const outcome = outcomes[i]!;
       if (facts !== undefined) outcome.attempt = facts;
@@ -166,18 +168,26 @@ export class EngineEvents {
     } else if (status === 'deferred') this.deferred++;
     else this.failed++;
     const category = this.follower?.outcome(message, recipient, outcome, status) ?? '';
-    this.log.outcome({
-      id: formatQueueId(message.id),
-      to: message.envelope.recipients[recipient]!.address,
-      status,
-      dsn: outcome.enhanced,
-      reply: outcome.reply,
-      delay: now - message.envelope.receivedAt,
-      attempts: Math.max(1, message.attempts),
-      category,
-    });
+    this.log.outcome(
+      {
+        id: formatQueueId(message.id),
+        to: message.envelope.recipients[recipient]!.address,
+        status,
+        dsn: outcome.enhanced,
+        reply: outcome.reply,
+        delay: now - message.envelope.receivedAt,
+        attempts: Math.max(1, message.attempts),
+        category,
+      },
+      this.log.detailed ? outcomeDetail(message, outcome) : undefined,
+    );
     if (this.mail.wanted)
       this.mail.tell(recipientOutcome(message, recipient, outcome, status, category, due, now, this.clock.wall()));
+  }
+
+  /** A message left the queue. */
+  removed(id: QueueId): void {
+    if (this.log.detailed) this.log.removed(formatQueueId(id));
   }
 
   /** Mail is kept waiting from now on, or goes on. */
@@ -335,5 +345,11 @@ function acceptedFields(envelope: EnvelopeLike) {
     client: envelope.origin.clientAddress,
     helo: envelope.origin.helo,
     protocol: envelope.origin.protocol,
+    account: envelope.account,
   };
+}
+
+function outcomeDetail({ envelope, acknowledgedAt }: MessageLike, { attempt }: OutcomeLike): OutcomeDetail {
+  const ahead = acknowledgedAt === 0 ? 0 : acknowledgedAt - envelope.receivedAt;
+  return { from: envelope.sender, ahead, attempt: attempt ?? null };
 }

@@ -19,6 +19,8 @@ export interface AcceptedEvent {
   readonly client: string;
   readonly helo: string;
   readonly protocol: string;
+  /** Who submitted it, '' or absent for nobody known; not in the JSON line, which others rely on. */
+  readonly account?: string;
 }
 
 /** One recipient was tried at one next hop. */

@@ -6,6 +6,7 @@
  * message causes are built by hand (log-line.ts) and written in blocks. Level first: a line below the level costs a
  * comparison.
  */
+import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import pino from 'pino';
 import {
@@ -17,6 +18,7 @@ import {
   outcomeLine,
 } from './log-line.js';
 import { LogWriter } from './log-writer.js';
+import { type OutcomeDetail, PostfixLines } from './postfix-line.js';
 import { prettyLine } from './pretty-line.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -26,8 +28,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface LogOptions {
   readonly level: LogLevel;
-  /** `auto`: for people on a terminal, JSON elsewhere. */
-  readonly format: 'auto' | 'json' | 'pretty';
+  /** `auto`: for people on a terminal, JSON elsewhere. `postfix`: see postfix-line.ts. */
+  readonly format: 'auto' | 'json' | 'pretty' | 'postfix';
   /** File descriptor of the output; standard output when not given. */
   readonly fd?: number;
 }
@@ -41,8 +43,12 @@ export interface Log {
   accepted(event: AcceptedEvent): void;
   /** One line for each attempt. */
   attempt(event: AttemptEvent): void;
-  /** One line for each outcome. */
-  outcome(event: OutcomeEvent): void;
+  /** One line for each outcome. `detail`: for a log that is `detailed`. */
+  outcome(event: OutcomeEvent, detail?: OutcomeDetail): void;
+  /** A message left the queue; for a log that is `detailed`. */
+  removed(id: string): void;
+  /** Lines of outcomes need to know of the attempt, and messages that leave are told of. */
+  readonly detailed: boolean;
   /** Lines dropped since the start because the output was stuck or failing. */
   readonly dropped: number;
   /** Resolves when everything logged so far is written, or after `wait` ms (1000 when not given). */
@@ -60,33 +66,80 @@ const CHUNK = 64 * 1024;
 const LIMIT = 8 * 1024 * 1024;
 const FLUSH_WAIT = 1000;
 
+/** How lines are made. */
+interface LineShape {
+  /** Of a JSON line. */
+  general(line: string): string;
+  accepted(time: number, event: AcceptedEvent): string;
+  attempt(time: number, event: AttemptEvent): string;
+  outcome(time: number, event: OutcomeEvent, detail: OutcomeDetail): string;
+  /** Only of a detailed log. */
+  removed(time: number, id: string): string;
+}
+
+const JSON_SHAPE: LineShape = {
+  general: (line) => line,
+  accepted: acceptedLine,
+  attempt: attemptLine,
+  outcome: outcomeLine,
+  removed: () => '',
+};
+
+const NO_DETAIL: OutcomeDetail = { from: '', ahead: 0, attempt: null };
+
+function prettyShape(terminal: boolean): LineShape {
+  const general = (line: string): string => prettyLine(line, terminal);
+  return {
+    general,
+    accepted: (time, event) => general(acceptedLine(time, event)),
+    attempt: (time, event) => general(attemptLine(time, event)),
+    outcome: (time, event) => general(outcomeLine(time, event)),
+    removed: () => '',
+  };
+}
+
+function postfixShape(): LineShape {
+  const lines = new PostfixLines(hostname().split('.')[0]!, process.pid);
+  return {
+    general: (line) => lines.general(line),
+    accepted: (time, event) => lines.accepted(time, event),
+    // One line tells of attempt and outcome.
+    attempt: () => '',
+    outcome: (time, event, detail) => lines.outcome(time, event, detail),
+    removed: (time, id) => lines.removed(time, id),
+  };
+}
+
+function shapeOf(format: LogOptions['format'], terminal: boolean): LineShape {
+  if (format === 'postfix') return postfixShape();
+  return format === 'pretty' || (format === 'auto' && terminal) ? prettyShape(terminal) : JSON_SHAPE;
+}
+
 /** Makes the log. One for each process and descriptor: it writes what is left when the process exits. */
 export function createLog(options: LogOptions): Log {
   const fd = options.fd ?? STDOUT;
-  const terminal = isatty(fd);
-  const pretty = options.format === 'pretty' || (options.format === 'auto' && terminal);
-  const shape = (line: string): string => (pretty ? prettyLine(line, terminal) : line);
+  const shape = shapeOf(options.format, isatty(fd));
   const writer = new LogWriter({
     fd,
     delay: DELAY,
     chunk: CHUNK,
     limit: LIMIT,
     lostLine: (lines) =>
-      shape(
+      shape.general(
         `{"level":40,"time":${Date.now()},"lines":${lines},"msg":"log lines were dropped: the output was stuck"}\n`,
       ),
   });
-  const writeLine = pretty ? (line: string) => writer.write(shape(line)) : (line: string) => writer.write(line);
   const general = pino(
     { level: options.level, base: null },
     {
       write: (line: string) => {
-        writeLine(line);
+        writer.write(shape.general(line));
         writer.hurry();
       },
     },
   );
   const hot = general.isLevelEnabled('info');
+  const detailed = hot && options.format === 'postfix';
   const onExit = (): void => writer.flushSync();
   process.once('exit', onExit);
   return {
@@ -95,14 +148,18 @@ export function createLog(options: LogOptions): Log {
     warn: (fields, text) => general.warn(fields, text),
     error: (fields, text) => general.error(fields, text),
     accepted: (event) => {
-      if (hot) writeLine(acceptedLine(Date.now(), event));
+      if (hot) writer.write(shape.accepted(Date.now(), event));
     },
     attempt: (event) => {
-      if (hot) writeLine(attemptLine(Date.now(), event));
+      if (hot && !detailed) writer.write(shape.attempt(Date.now(), event));
     },
-    outcome: (event) => {
-      if (hot) writeLine(outcomeLine(Date.now(), event));
+    outcome: (event, detail = NO_DETAIL) => {
+      if (hot) writer.write(shape.outcome(Date.now(), event, detail));
     },
+    removed: (id) => {
+      if (detailed) writer.write(shape.removed(Date.now(), id));
+    },
+    detailed,
     get dropped() {
       return writer.dropped;
     },

@@ -125,6 +125,7 @@ export class DeliveryWorld {
           this.replies.push(outcome.reply);
           this.codes.push(outcome.enhanced);
         },
+        removed: () => undefined,
         unreadable: () => {},
         notNotified: () => {},
       },

@@ -73,6 +73,7 @@ export class World {
       },
       events: {
         outcome: (message, index, _outcome, status) => this.outcomes.push(`${message.id}/${index} ${status}`),
+        removed: () => undefined,
         unreadable: () => this.unreadable++,
         notNotified: () => {},
       },

@@ -66,6 +66,7 @@ class World {
         outcome: (message, index, _outcome, status) => {
           if (status === 'delivered') this.delivered.push(`${message.id}/${index}`);
         },
+        removed: () => undefined,
         unreadable: () => {},
         notNotified: () => {},
       },
