@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { App } from './app.js';
 import { MailHistory } from './app-history.js';
 import { type Http, openHttp } from './app-http.js';
+import { openLogFile } from './app-log.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
@@ -34,7 +35,14 @@ async function main(): Promise<number> {
     for (const problem of problems) process.stderr.write(`sluice: ${problem}\n`);
     return EX_CONFIG;
   }
-  const log = createLog({ level: settings.logLevel, format: settings.logFormat });
+  let log: Log;
+  try {
+    const { logLevel: level, logFormat: format } = settings;
+    log = createLog({ level, format, file: openLogFile(settings) });
+  } catch (error) {
+    process.stderr.write(`sluice: ${messageOf(error)}\n`);
+    return EX_CONFIG;
+  }
   for (const warning of warnings) log.warn({}, warning);
   const code = await new Engine(settings, sources, log).run();
   await log.close();
@@ -73,7 +81,10 @@ class Engine {
       process.on('SIGTERM', onSignal);
       process.on('SIGINT', onSignal);
     });
-    process.on('SIGHUP', () => void this.reload());
+    process.on('SIGHUP', () => {
+      log.reopen();
+      void this.reload();
+    });
     let control: UnixListener | null = null;
     const { sources, mail } = this;
     // Before the engine: a long recovery is seen as alive and not ready.
@@ -116,9 +127,10 @@ class Engine {
     const { settings, log } = this;
     const fields = { version: VERSION, pid: process.pid, listen: app.addresses, durability: settings.durability };
     // People and scripts wait for this line: it comes whatever the log level.
-    if (settings.logLevel === 'trace' || settings.logLevel === 'debug' || settings.logLevel === 'info')
-      log.info(fields, 'sluice ready');
-    else process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...fields, msg: 'sluice ready' })}\n`);
+    const logged = settings.logLevel === 'trace' || settings.logLevel === 'debug' || settings.logLevel === 'info';
+    if (logged) log.info(fields, 'sluice ready');
+    if (!logged || settings.logFile !== '')
+      process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...fields, msg: 'sluice ready' })}\n`);
   }
 
   private async openControl(): Promise<UnixListener | null> {

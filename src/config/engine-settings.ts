@@ -148,23 +148,6 @@ export const operationSettings = {
     purpose: 'For transactions and deliveries under way to finish after SIGTERM.',
     trades: 'Keep it below the kill timeout of the service manager. Nothing acknowledged is lost either way.',
   }),
-  logLevel: setting({
-    name: 'SLUICE_LOG_LEVEL',
-    group: 'Operation',
-    type: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
-    default: 'info',
-    purpose: 'The least important line that is logged.',
-    trades: 'info is three lines a message; warn leaves them out and saves their CPU time.',
-  }),
-  logFormat: setting({
-    name: 'SLUICE_LOG_FORMAT',
-    group: 'Operation',
-    type: choice(['auto', 'json', 'pretty', 'postfix']),
-    default: 'auto',
-    purpose:
-      'JSON lines, lines for people, or (auto) the latter on a terminal only; postfix: lines as Postfix writes them, for programs that read those.',
-    trades: 'pretty costs several times the CPU time of json.',
-  }),
   controlSocket: setting({
     name: 'SLUICE_CONTROL_SOCKET',
     group: 'Operation',

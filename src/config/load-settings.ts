@@ -239,6 +239,7 @@ export function loadSettings(env: Environment, cwd: string, machine: Machine = t
     authCa: absolute(loaded.settings.authCa),
     oauthJwks: isWebUrl(oauthJwks) ? oauthJwks : absolute(oauthJwks),
     configFile: absolute(loaded.settings.configFile),
+    logFile: absolute(loaded.settings.logFile),
     mtaStsCa: absolute(loaded.settings.mtaStsCa),
     mxCa: absolute(loaded.settings.mxCa),
     httpTlsCert: absolute(loaded.settings.httpTlsCert),

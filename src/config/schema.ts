@@ -12,6 +12,7 @@ import { operationSettings, rewritingSettings, storageSettings } from './engine-
 import { historySettings } from './history-settings.js';
 import { httpSettings } from './http-settings.js';
 import { injectionSettings } from './injection-settings.js';
+import { logSettings } from './log-settings.js';
 import { outcomeSettings } from './outcome-settings.js';
 import { securitySettings } from './security-settings.js';
 import type { SettingsOf } from './setting.js';
@@ -40,6 +41,7 @@ export const schema = {
   ...outcomeSettings,
   ...rewritingSettings,
   ...operationSettings,
+  ...logSettings,
   ...httpSettings,
   ...injectionSettings,
   ...historySettings,

@@ -1,5 +1,5 @@
 /**
- * Where log lines go: a file descriptor, written in the background.
+ * Where log lines go: a file descriptor or a file that rotates (log-file.ts), written in the background.
  *
  * Contract: `write` never blocks, throws or grows without bound. Lines are gathered and written in one go after
  * `delay`, or once `chunk` characters are there. An output that is stuck or failing (a pipe nobody reads, EPIPE, a full
@@ -12,8 +12,18 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-export interface LogWriterOptions {
+/** A file that may become another between blocks. */
+export interface LogOutput {
   readonly fd: number;
+  /** Before a block of so many bytes: null when it can be written at once, else when it resolves. */
+  ready(bytes: number): Promise<void> | null;
+  /** The block is over; so many bytes of it were written. */
+  done(bytes: number): void;
+}
+
+export interface LogWriterOptions {
+  /** A descriptor, or what gives one for each block. */
+  readonly output: number | LogOutput;
   /** Longest wait of a line, ms. */
   readonly delay: number;
   /** Characters gathered at which a write begins at once. */
@@ -55,7 +65,8 @@ function countLines(bytes: Uint8Array, from: number): number {
 
 export class LogWriter {
   private readonly options: LogWriterOptions;
-  private readonly fd: number;
+  private readonly file: LogOutput | null;
+  private readonly ownFd: number;
   private gathered = '';
   private writing: Buffer | null = null;
   /** Bytes of `writing` that the output has taken. */
@@ -77,7 +88,13 @@ export class LogWriter {
 
   constructor(options: LogWriterOptions) {
     this.options = options;
-    this.fd = withoutBlocking(options.fd);
+    const { output } = options;
+    this.file = typeof output === 'number' ? null : output;
+    this.ownFd = typeof output === 'number' ? withoutBlocking(output) : -1;
+  }
+
+  private get fd(): number {
+    return this.file === null ? this.ownFd : this.file.fd;
   }
 
   /** Lines dropped since the start. */
@@ -143,7 +160,7 @@ export class LogWriter {
     this.closed = true;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    if (this.fd !== this.options.fd && !this.inWrite) closeSync(this.fd);
+    if (this.file === null && this.ownFd !== this.options.output && !this.inWrite) closeSync(this.ownFd);
   }
 
   private lose(lines: number): void {
@@ -175,7 +192,9 @@ export class LogWriter {
     this.writing = Buffer.from((this.torn ? '\n' : '') + missing + this.gathered);
     this.gathered = '';
     this.taken = 0;
-    this.continue();
+    const wait = this.file === null ? null : this.file.ready(this.writing.length);
+    if (wait === null) this.continue();
+    else wait.finally(() => this.continue()).catch(() => undefined);
   }
 
   /** Everything that waited for a flush goes on. */
@@ -206,6 +225,7 @@ export class LogWriter {
     }
     this.torn = false;
     this.writing = null;
+    this.file?.done(bytes.length);
     if (this.gathered.length >= this.options.chunk || this.waiting.length > 0) this.begin();
     else if (this.gathered !== '' && this.timer === null) this.arm(this.options.delay);
   }
@@ -217,6 +237,7 @@ export class LogWriter {
     this.lost += this.announced;
     if (this.taken > 0) this.torn = bytes[this.taken - 1] !== LINE_END;
     this.writing = null;
+    this.file?.done(this.taken);
     this.resting = true;
     this.settle();
     if (!this.closed) this.arm(FAILED_WAIT);

@@ -9,6 +9,7 @@
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import pino from 'pino';
+import type { KeptLogFile, LogFile } from './log-file.js';
 import {
   type AcceptedEvent,
   type AttemptEvent,
@@ -32,6 +33,8 @@ export interface LogOptions {
   readonly format: 'auto' | 'json' | 'pretty' | 'postfix';
   /** File descriptor of the output; standard output when not given. */
   readonly fd?: number;
+  /** The output, instead of a descriptor. */
+  readonly file?: LogFile | null;
 }
 
 export interface Log {
@@ -49,6 +52,12 @@ export interface Log {
   removed(id: string): void;
   /** Lines of outcomes need to know of the attempt, and messages that leave are told of. */
   readonly detailed: boolean;
+  /** The log file was perhaps moved (SIGHUP). */
+  reopen(): void;
+  /** The files that hold lines of this log; none when it has no file. */
+  files(): Promise<readonly KeptLogFile[]>;
+  /** Takes an address out of all log files; how many lines had it. 0 when the log has no file. @throws Error. */
+  eraseFromLogs(address: string): Promise<number>;
   /** Lines dropped since the start because the output was stuck or failing. */
   readonly dropped: number;
   /** Resolves when everything logged so far is written, or after `wait` ms (1000 when not given). */
@@ -65,6 +74,8 @@ const CHUNK = 64 * 1024;
 /** Characters kept while the output is stuck: a second or so of full load. */
 const LIMIT = 8 * 1024 * 1024;
 const FLUSH_WAIT = 1000;
+/** How often old log files are looked for besides at rotations, ms. */
+const UPKEEP_INTERVAL = 3_600_000;
 
 /** How lines are made. */
 interface LineShape {
@@ -117,10 +128,10 @@ function shapeOf(format: LogOptions['format'], terminal: boolean): LineShape {
 
 /** Makes the log. One for each process and descriptor: it writes what is left when the process exits. */
 export function createLog(options: LogOptions): Log {
-  const fd = options.fd ?? STDOUT;
-  const shape = shapeOf(options.format, isatty(fd));
+  const { fd = STDOUT, file = null } = options;
+  const shape = shapeOf(options.format, file === null && isatty(fd));
   const writer = new LogWriter({
-    fd,
+    output: file ?? fd,
     delay: DELAY,
     chunk: CHUNK,
     limit: LIMIT,
@@ -142,6 +153,7 @@ export function createLog(options: LogOptions): Log {
   const detailed = hot && options.format === 'postfix';
   const onExit = (): void => writer.flushSync();
   process.once('exit', onExit);
+  const upkeep = setInterval(() => void file?.prune().catch(() => undefined), UPKEEP_INTERVAL).unref();
   return {
     debug: (fields, text) => general.debug(fields, text),
     info: (fields, text) => general.info(fields, text),
@@ -160,12 +172,21 @@ export function createLog(options: LogOptions): Log {
       if (detailed) writer.write(shape.removed(Date.now(), id));
     },
     detailed,
+    reopen: () => file?.reopen(),
+    files: async () => (file === null ? [] : file.files()),
+    eraseFromLogs: async (address) => {
+      if (file === null) return 0;
+      await writer.flush(FLUSH_WAIT);
+      return file.erase(address);
+    },
     get dropped() {
       return writer.dropped;
     },
     flush: (wait = FLUSH_WAIT) => writer.flush(wait),
     close: async (wait = FLUSH_WAIT) => {
       await writer.close(wait);
+      clearInterval(upkeep);
+      await file?.close();
       process.removeListener('exit', onExit);
     },
   };

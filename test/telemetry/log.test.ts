@@ -160,7 +160,13 @@ describe('the writer', () => {
     const fifo = join(dir, 'fifo');
     execFileSync('mkfifo', [fifo]);
     const fd = openSync(fifo, 'r+');
-    const writer = new LogWriter({ fd, delay: 1, chunk: 1000, limit: 200_000, lostLine: (lines) => `lost ${lines}\n` });
+    const writer = new LogWriter({
+      output: fd,
+      delay: 1,
+      chunk: 1000,
+      limit: 200_000,
+      lostLine: (lines) => `lost ${lines}\n`,
+    });
     const line = `${'x'.repeat(99)}\n`;
     for (let i = 0; i < 10_000; i++) {
       writer.write(line);
