@@ -10,6 +10,7 @@ import { App } from './app.js';
 import { MailHistory } from './app-history.js';
 import { type Http, openHttp } from './app-http.js';
 import { openLogFile } from './app-log.js';
+import { Service, type ServiceState } from './app-service.js';
 import { takeInheritedEnvironment } from './config/inherited-environment.js';
 import { loadProcessSettings, type Source } from './config/load-settings.js';
 import type { Settings } from './config/schema.js';
@@ -55,6 +56,7 @@ class Engine {
   private readonly log: Log;
   private readonly inherited = new InheritedSockets(takeInheritedEnvironment(), process.pid);
   private readonly mail = new MailEvents();
+  private readonly service: Service;
   private app: App | null = null;
   private http: Http | null = null;
   /** Asked for since none was under way. */
@@ -66,6 +68,7 @@ class Engine {
     this.settings = settings;
     this.sources = sources;
     this.log = log;
+    this.service = new Service(log, () => this.state());
   }
 
   async run(): Promise<number> {
@@ -74,6 +77,7 @@ class Engine {
       const onSignal = (signal: string): void => {
         if (this.stopping) process.exit(0);
         this.stopping = true;
+        this.service.stopping();
         log.info({ signal }, 'shutting down');
         this.wake();
         resolve();
@@ -106,6 +110,7 @@ class Engine {
       wait = REOPEN_FIRST;
       control ??= await this.openControl();
       this.announce(app);
+      this.service.ready();
       const failure = await Promise.race([app.failure, stop.then(() => null)]);
       if (failure === null) {
         await app.drain(settings.shutdownTimeout);
@@ -119,6 +124,7 @@ class Engine {
     await control?.close();
     this.http?.close();
     await history.close();
+    this.service.close();
     log.info({}, 'stopped');
     return 0;
   }
@@ -152,11 +158,22 @@ class Engine {
   private async reload(): Promise<void> {
     this.reloads++;
     if (this.reloads > 1) return;
+    this.service.reloading();
     for (let done = 0; done < this.reloads; ) {
       done = this.reloads;
       await this.reloadOnce();
     }
     this.reloads = 0;
+    // A spool that failed meanwhile says it is ready itself.
+    if (this.app !== null && !this.stopping) this.service.ready();
+  }
+
+  private state(): ServiceState {
+    const status = this.app?.control().status();
+    if (status === undefined) return { healthy: false, status: 'the spool failed and is opened again' };
+    const { queued, accepted, delivered, deferred, failed } = status;
+    const counts = `accepted ${accepted}, delivered ${delivered}, deferred ${deferred}, failed ${failed}`;
+    return { healthy: true, status: `queued ${queued}; ${counts}` };
   }
 
   private async reloadOnce(): Promise<void> {
