@@ -104,6 +104,7 @@ export function sluiceRelay(
         SLUICE_UPSTREAM: `smtp://127.0.0.1:${options.sinkPort}?pool=50${options.tlsOut ? '&tls=required&verify=no' : ''}`,
         SLUICE_HTTP: httpPort === undefined ? 'off' : `http://127.0.0.1:${httpPort}`,
         SLUICE_SPOOL_DIR: join(options.directory, 'spool'),
+        SLUICE_SPOOL_ALLOW_TMPFS: 'yes',
         SLUICE_HOSTNAME: 'sluice.bench.example',
         SLUICE_MAX_MESSAGES_PER_CONNECTION: '0',
         ...(httpPort === undefined ? {} : { SLUICE_HTTP: `http://127.0.0.1:${httpPort}` }),

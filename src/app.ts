@@ -264,6 +264,7 @@ export class App {
       durability: settings.durability,
       mapSize: settings.spoolMapSize,
       minFreeBytes: settings.spoolMinFree,
+      refuseMemory: !settings.spoolAllowTmpfs,
       clock,
       acquireLock: acquireInstanceLock,
       onFailure: (error) => this.failed(error),

@@ -62,6 +62,7 @@ export class EngineProcess {
         SLUICE_LISTEN: 'smtp://127.0.0.1:0',
         SLUICE_UPSTREAM: `smtp://127.0.0.1:${setup.sinkPort}?pool=50`,
         SLUICE_SPOOL_DIR: spool,
+        SLUICE_SPOOL_ALLOW_TMPFS: 'yes',
         // Both sides use a relative path: that of a socket must be short, and the project may lie deep.
         SLUICE_CONTROL_SOCKET: 'spool/control.sock',
         SLUICE_HOSTNAME: 'relay.demo.example',

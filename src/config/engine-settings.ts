@@ -3,7 +3,7 @@
  */
 import { domainRewrites, fieldNames, fieldTexts } from './header-rule-type.js';
 import { setting } from './setting.js';
-import { choice, duration, list, size, text } from './value-type.js';
+import { choice, duration, flag, list, size, text } from './value-type.js';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
@@ -20,6 +20,14 @@ export const storageSettings = {
     default: './var/spool',
     purpose: 'Where accepted mail is kept. One engine per directory.',
     trades: 'The flush time of this disk bounds the time of each 250: local SSD, no network file system.',
+  }),
+  spoolAllowTmpfs: setting({
+    name: 'SLUICE_SPOOL_ALLOW_TMPFS',
+    group: 'Spool and memory',
+    type: flag(),
+    default: 'no',
+    purpose: 'Lets the spool be in memory (tmpfs, ramfs), where the engine does not start otherwise.',
+    trades: 'A restart of the machine or the container loses all queued mail.',
   }),
   durability: setting({
     name: 'SLUICE_DURABILITY',

@@ -4,7 +4,7 @@
  * Contract: either a spool that can be read and written and belongs to this process alone, or one SluiceError whose
  * message names the file, what was found and what to do. Nothing is ever deleted or emptied here.
  * Codes: `spool-unusable` (directory, permissions), `spool-in-use`, `spool-missing` (the marker says there was a store),
- * `spool-damaged`, `spool-format`.
+ * `spool-damaged`, `spool-format`, `volatile-spool` (the directory is in memory).
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -18,6 +18,7 @@ import { packPlain, unpackPlain } from './envelope-codec.js';
 import { type GenerationMarker, MARKER_NAME, readMarker, writeMarker } from './generation-marker.js';
 import type { KeyTable } from './key-table.js';
 import { LmdbSpool } from './lmdb-spool.js';
+import { refuseMemory } from './memory-file-system.js';
 import { FORMAT_VERSION, migrate } from './migrations.js';
 import { NO_SCHEDULE, readSchedule } from './recovery.js';
 import type { Spool } from './spool.js';
@@ -33,6 +34,8 @@ export interface SpoolOptions {
   /** Reserve that stores do not touch, bytes; 0: an eighth of the file system, at most 256 MiB. */
   readonly minFreeBytes?: number;
   readonly clock?: Clock;
+  /** Not where the directory is in memory, so that a restart of the machine loses the mail. */
+  readonly refuseMemory?: boolean;
   /** The lock between processes; without it only the pid file guards. */
   readonly acquireLock?: AcquireLock;
   /** The store can no longer write (called once): every store is refused from here on; close it and open it again. */
@@ -63,6 +66,7 @@ export async function openSpool(options: SpoolOptions): Promise<OpenedSpool> {
   const mapSize = options.mapSize || DEFAULT_MAP_SIZE;
   const file = join(directory, DATA_NAME);
   prepareDirectory(directory, file);
+  if (options.refuseMemory === true) refuseMemory(directory);
   const release = await lockSpool(directory, options.acquireLock);
   let tables: Tables | undefined;
   try {

@@ -38,7 +38,7 @@ function needDrivers(context: FaultContext): void {
 function engineCommand(spool: string): (port: number, sinkPort: number) => string {
   return (port, sinkPort) =>
     `env SLUICE_LISTEN=smtp://127.0.0.1:${port} SLUICE_UPSTREAM=smtp://127.0.0.1:${sinkPort} SLUICE_SPOOL_DIR=${spool} ` +
-    'SLUICE_RETRY_MIN=1s SLUICE_RETRY_MAX=5s SLUICE_RELAY_DOMAINS=accept.example SLUICE_LOG_LEVEL=warn ' +
+    'SLUICE_SPOOL_ALLOW_TMPFS=yes SLUICE_RETRY_MIN=1s SLUICE_RETRY_MAX=5s SLUICE_RELAY_DOMAINS=accept.example SLUICE_LOG_LEVEL=warn ' +
     `${process.execPath} ${ENTRY}`;
 }
 

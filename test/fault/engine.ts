@@ -81,6 +81,8 @@ export class Engine {
         ...environment,
         SLUICE_LISTEN: `smtp://127.0.0.1:${options.port}`,
         SLUICE_SPOOL_DIR: options.spool,
+        // Small tmpfs file systems are what is filled here.
+        SLUICE_SPOOL_ALLOW_TMPFS: 'yes',
         SLUICE_RETRY_MIN: '1s',
         SLUICE_RETRY_MAX: '3s',
         SLUICE_LOG_LEVEL: 'warn',

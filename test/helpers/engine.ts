@@ -70,6 +70,8 @@ export class EngineProcess {
       SLUICE_LISTEN: 'smtp://127.0.0.1:0',
       SLUICE_LOG_FORMAT: 'json',
       SLUICE_HOSTNAME: 'relay.example',
+      // Temporary folders are in memory on some machines.
+      SLUICE_SPOOL_ALLOW_TMPFS: 'yes',
       // Several engines run at once: who tests HTTP names a port.
       SLUICE_HTTP: 'off',
       ...options.settings,
