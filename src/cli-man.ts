@@ -5,11 +5,14 @@ import { EXIT_MEANINGS } from './cli-command.js';
 import { COMMANDS } from './cli-commands.js';
 import { type CommandHelp, GENERAL_EXAMPLE, SETTINGS_NOTE, TITLE } from './cli-help.js';
 
+/** When what is not generated was written last; readers of the page show it. */
+const PAGE_DATE = '2026-11-24';
+
 /** The page. `version`: of the program. */
 export function manualPage(version: string): string {
   const lines = [
     `.\\" Written by \`npm run docs\` from the help of the commands.`,
-    `.TH SLUICE 1 "" "sluice ${roff(version)}" "Sluice"`,
+    `.TH SLUICE 1 ${PAGE_DATE} "sluice ${roff(version)}" "Sluice"`,
     '.SH NAME',
     `sluice \\- ${roff(TITLE)}`,
     '.SH SYNOPSIS',
@@ -69,7 +72,7 @@ function section({ name, usage, about, terms, examples }: CommandHelp): string[]
 }
 
 function example(line: string): string[] {
-  return ['.PP', '.RS 4', '.nf', text(line), '.fi', '.RE'];
+  return ['.RS 4', '.nf', text(line), '.fi', '.RE'];
 }
 
 /** A line of text: one that begins like a request is kept from being one. */

@@ -50,12 +50,13 @@ export class PostfixLines {
 
   /** Lines of an accepted message. `time`: wall clock, ms since the epoch. */
   accepted(time: number, event: AcceptedEvent): string {
+    const queued = `${this.head(time, 'postfix/qmgr')}${event.id}: from=<${clean(event.from)}>, size=${event.size}, nrcpt=${
+      event.recipients
+    } (queue active)\n`;
+    // No session brought it: a notification of our own.
+    if (event.client === '') return queued;
     const login = event.account === undefined || event.account === '' ? '' : `, sasl_username=${clean(event.account)}`;
-    const client = event.client === '' ? 'localhost[127.0.0.1]' : `unknown[${clean(event.client)}]`;
-    return `${this.head(time, 'postfix/smtpd')}${event.id}: client=${client}${login}\n${this.head(
-      time,
-      'postfix/qmgr',
-    )}${event.id}: from=<${clean(event.from)}>, size=${event.size}, nrcpt=${event.recipients} (queue active)\n`;
+    return `${this.head(time, 'postfix/smtpd')}${event.id}: client=unknown[${clean(event.client)}]${login}\n${queued}`;
   }
 
   /** Lines of what became of a recipient. */

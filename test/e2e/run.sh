@@ -1,7 +1,8 @@
 #!/bin/sh
 # End-to-end tests with real clients in front of Sluice and real servers behind it: installs what is missing (Debian,
 # as root), builds, and runs test/e2e/main.ts, or with `tls` as first word test/e2e/tls.ts (clients that log in, servers
-# with TLS, DANE, MTA-STS; more words are the parts to run: submission, in-place, certificates, upstreams, mx).
+# with TLS, DANE, MTA-STS; more words are the parts to run: submission, in-place, certificates, upstreams, mx), or with
+# `operators` test/e2e/operators.ts (programs that read Postfix's log, promtool, mandoc).
 #
 # Nothing of the system is started or changed besides the packages: servers run from folders of their own, on
 # unprivileged ports of loopback, and are stopped by process id. Exim is only unpacked, to var/e2e/exim, because its
@@ -16,6 +17,12 @@ if [ "${1:-}" = tls ]; then
   packages='swaks msmtp curl python3 postfix openssl libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl
     libdigest-hmac-perl gsasl s-nail mutt git git-email libmailtools-perl dovecot-core knot knot-dnsutils unbound'
   limit=580
+fi
+if [ "${1:-}" = operators ]; then
+  shift
+  program=operators
+  # Programs that read a mail log, and those that check what we give to others.
+  packages='pflogsumm logwatch fail2ban prometheus-postfix-exporter prometheus mandoc'
 fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
@@ -41,7 +48,7 @@ install_packages() {
   for package in $packages; do
     installed "$package" || missing="$missing $package"
   done
-  [ -z "$missing" ] && exim_runs && return
+  [ -z "$missing" ] && { [ "$program" = operators ] || exim_runs; } && return
   apt-get update -qq || say 'apt-get update failed; going on with the lists that are here'
   if [ -n "$missing" ]; then
     echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
@@ -50,7 +57,7 @@ install_packages() {
   for package in $missing; do
     if apt_install "$package"; then say "installed $package"; else say "could not install $package"; fi
   done
-  exim_runs || unpack_exim
+  [ "$program" = operators ] || exim_runs || unpack_exim
 }
 
 unpack_exim() {

@@ -67,6 +67,7 @@ describe('lines of messages', () => {
       [string, string],
     ];
     expect(login).toBe('FQZ3K1B2C4: client=unknown[2001:db8::7], sasl_username=ann');
+    expect(read(lines().accepted(TIME, { ...accepted, client: '' })).map(([program]) => program)).toEqual(['qmgr']);
   });
 
   it('of a delivery tell relay, delays that add up, code and reply', () => {
