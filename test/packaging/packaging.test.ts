@@ -31,6 +31,7 @@ function metricNames(): Set<string> {
       kpis: new Kpi().report(0),
       events: new EngineEvents(createLog({ level: 'silent', format: 'json' }), systemClock, new MailEvents()),
       lanes: { bulk: 0 },
+      history: null,
       queues: [],
       spool: { fileBytes: 0, availableBytes: 0 },
     }),
