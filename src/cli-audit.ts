@@ -17,7 +17,7 @@ import {
   timeSpan,
   UsageError,
 } from './cli-command.js';
-import { loadProcessSettings } from './config/load-settings.js';
+import { settingsFor } from './cli-settings.js';
 import { messageOf } from './core/errors.js';
 import { harmless } from './telemetry/pretty-line.js';
 
@@ -40,7 +40,7 @@ export async function audit(args: readonly string[]): Promise<number> {
       action === '' ? 'an action is missing' : `"${action}" is not an action; there are ${ACTIONS.join(', ')}`,
     );
   expectArguments(positionals, [action]);
-  const path = values.file ?? loadProcessSettings().settings.auditFile;
+  const path = values.file ?? settingsFor('SLUICE_AUDIT_FILE').auditFile;
   if (path === '') {
     complain('SLUICE_AUDIT_FILE is off: there is no audit log; name one with --file');
     return EX_CONFIG;

@@ -145,7 +145,7 @@ describe('traces of an engine', () => {
     await start({ SLUICE_TRACES: '1' });
     for (let n = 0; n < 20; n++) await send();
     await arrived(20);
-    await expect.poll(() => collector.requests).toBeGreaterThan(0);
+    await expect.poll(() => collector.requests, { timeout: 20_000 }).toBeGreaterThan(0);
     await engine!.stop();
     collector.answer = 400;
     await start({ SLUICE_TRACES: '1' });
