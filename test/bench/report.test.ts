@@ -32,7 +32,18 @@ describe('npm run bench', () => {
   it('has a task for each part that must be watched, each with a name of its own', () => {
     const names = execFileSync(process.execPath, [RUN, '--list'], { encoding: 'utf8' }).trim().split('\n');
     expect(new Set(names).size).toBe(names.length);
-    const parts = ['session', 'replies', 'scanner', 'segments', 'prepare', 'dkim', 'spool', 'scheduler', 'log'];
+    const parts = [
+      'history',
+      'session',
+      'replies',
+      'scanner',
+      'segments',
+      'prepare',
+      'dkim',
+      'spool',
+      'scheduler',
+      'log',
+    ];
     expect(new Set(names.map((name) => name.split(':')[0]))).toEqual(new Set(parts));
   });
 

@@ -37,6 +37,7 @@ describe('server session: what the host gets', () => {
         account: '',
         requireTls: false,
         holdFor: 0,
+        contentTime: 0,
         deliverBy: null,
         content: { size: 16, form: 'wire', dotLines: 1, eightBit: true, binary: false, endsWithCrlf: true },
         text: 'S: x\r\n\r\n..a\r\n\xe9\r\n',
