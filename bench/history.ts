@@ -1,6 +1,6 @@
 /**
  * Benchmarks of the history of messages: what each event costs the main thread (records, filter, packing), in blocks of
- * 512; deflating and writing happen elsewhere.
+ * 512; writing happens elsewhere.
  */
 import type { Bench } from 'tinybench';
 import { formatQueueId } from '../src/core/queue-id.js';

@@ -21,7 +21,7 @@ export const historySettings = {
     purpose:
       'Whether what happens to each message is kept, for `sluice history` and GET /v1/messages. A process that is killed loses the last second of it.',
     trades:
-      'About 2 microseconds and 50 to 150 bytes for each event; a message has two or more. Disk errors cost history, never mail.',
+      'About 2 microseconds and 130 to 300 bytes for each event; a message has two or more. Disk errors cost history, never mail.',
   }),
   historyDir: setting({
     name: 'SLUICE_HISTORY_DIR',
@@ -38,7 +38,7 @@ export const historySettings = {
     type: size({ min: 4 * MIB, max: 1024 * 1024 * MIB }),
     default: '1g',
     purpose: 'Bytes of all of it; the oldest goes first.',
-    trades: 'A gigabyte holds what happened to some 5 million messages.',
+    trades: 'A gigabyte holds what happened to some 3 million messages.',
   }),
   historyAge: setting({
     name: 'SLUICE_HISTORY_AGE',

@@ -196,7 +196,7 @@ export class History {
 
   private async write(block: RecentBlock, packed: Packed): Promise<void> {
     try {
-      await this.segments.append(await blockOf(packed));
+      await this.segments.append(blockOf(packed));
       this.failing = false;
     } catch (error) {
       this.fail(error, block.events.length);

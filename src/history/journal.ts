@@ -8,8 +8,8 @@
 import {
   type BlockHead,
   blockOf,
+  bodyIn,
   HEAD_BYTES,
-  inflateBody,
   isWhole,
   lengthOf,
   packEvents,
@@ -48,7 +48,7 @@ export class Journal {
   /** Adds events of the block `seq`. Rejects with what the disk says; then the next piece takes its place. */
   async add(seq: number, events: readonly KeptEvent[]): Promise<void> {
     if (seq !== this.seq) await this.clear();
-    const { bytes } = await blockOf(packEvents(seq, events));
+    const { bytes } = blockOf(packEvents(seq, events));
     await this.file.write(bytes, this.end);
     this.seq = seq;
     this.end += bytes.length;
@@ -76,7 +76,7 @@ export class Journal {
       // Of another block than the first: left over from before.
       if (this.end > 0 && head.seq !== this.seq) break;
       if (head.seq >= nextSeq) {
-        events.push(...unpackEvents(await inflateBody(bytes.subarray(at), head)));
+        events.push(...unpackEvents(bodyIn(bytes.subarray(at), head)));
         seq = head.seq;
       }
       at += lengthOf(head);

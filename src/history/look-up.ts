@@ -4,7 +4,7 @@
  * Contract: a look-up sees all events that were recorded before it began, and reads at most so many blocks (Budget). Blocks
  * that were erased, swept or damaged meanwhile are as if they had never been.
  */
-import { inflateBody, unpackEvents } from './block.js';
+import { bodyIn, unpackEvents } from './block.js';
 import type { Files, OpenFile } from './files.js';
 import type { RecentBlock, Snapshot } from './history.js';
 import type { KeptEvent } from './kept-event.js';
@@ -166,7 +166,7 @@ export class LookUp {
     try {
       const file = await this.fileOf(path);
       const bytes = file === null ? null : await readBlock(file, entry);
-      if (bytes !== null) return unpackEvents(await inflateBody(bytes, entry));
+      if (bytes !== null) return unpackEvents(bodyIn(bytes, entry));
     } catch {
       // Counted as all that cannot be read.
     }

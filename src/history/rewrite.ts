@@ -5,7 +5,7 @@
  * fails on the way leaves the old one. Blocks that hold nothing of what goes are copied as they are; damaged ones go. It
  * works block by block, in turns of its own, and touches no file that mail is written to.
  */
-import { blockOf, filterIn, inflateBody, lengthOf, packEvents, readHead, unpackEvents } from './block.js';
+import { blockOf, bodyIn, filterIn, lengthOf, packEvents, readHead, unpackEvents } from './block.js';
 import type { Files, OpenFile } from './files.js';
 import type { KeptEvent } from './kept-event.js';
 import { type BlockEntry, readBlock, readIndex, scanBlocks } from './segment.js';
@@ -80,7 +80,7 @@ async function changedBlock(
 ): Promise<{ readonly bytes: Buffer | null; readonly events: number; readonly same: boolean }> {
   const bytes = await readBlock(old, entry);
   if (bytes === null) return { bytes, events: 0, same: false };
-  const raw = await inflateBody(bytes, entry);
+  const raw = bodyIn(bytes, entry);
   if (!change.mayConcern(raw)) return { bytes, events: 0, same: true };
   const events = unpackEvents(raw);
   const left: KeptEvent[] = [];
@@ -92,7 +92,7 @@ async function changedBlock(
   }
   if (changed === 0) return { bytes, events: 0, same: true };
   if (left.length === 0) return { bytes: null, events: changed, same: false };
-  return { bytes: (await blockOf(packEvents(entry.seq, left))).bytes, events: changed, same: false };
+  return { bytes: blockOf(packEvents(entry.seq, left)).bytes, events: changed, same: false };
 }
 
 /** A new segment that begins with some blocks of the old one. */
