@@ -21,7 +21,7 @@ export const historySettings = {
     purpose:
       'Whether what happens to each message is kept, for `sluice history` and GET /v1/messages. A process that is killed loses the last second of it.',
     trades:
-      'About 2 microseconds and 130 to 300 bytes for each event; a message has two or more. Disk errors cost history, never mail.',
+      'About a tenth of the highest rate, and 130 to 300 bytes for each event; a message has two or more. Disk errors cost history, never mail.',
   }),
   historyDir: setting({
     name: 'SLUICE_HISTORY_DIR',

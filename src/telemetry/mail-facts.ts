@@ -5,13 +5,20 @@ import { formatQueueId } from '../core/queue-id.js';
 import type { EnvelopeLike, HostLike, MessageLike, OutcomeLike, TlsLike } from './event-shapes.js';
 import type { AcceptedMail, AttemptFacts, RecipientOutcome } from './mail-event.js';
 
+// Field by field: spreading costs a microsecond for each of two events of every message.
+
 /** `at`: wall clock, ms since the epoch. */
 export function acceptedMail(envelope: EnvelopeLike, signed: readonly string[], at: number): AcceptedMail {
-  const { recipients, content, account, origin } = envelope;
+  const { id, sender, recipients, content, account, origin, handling } = envelope;
   return {
     kind: 'accepted',
-    ...messageFacts(envelope, at),
-    recipients: recipients.map(({ address }) => address),
+    at,
+    id: formatQueueId(id),
+    sender,
+    tenant: handling.tenant,
+    tags: handling.tags,
+    lane: handling.lane,
+    recipients: recipients.length === 1 ? [recipients[0]!.address] : recipients.map(({ address }) => address),
     size: content.size,
     account,
     client: origin.clientAddress,
@@ -22,10 +29,15 @@ export function acceptedMail(envelope: EnvelopeLike, signed: readonly string[], 
 }
 
 /** A recipient that was taken and gets nothing. */
-export function droppedMail(envelope: EnvelopeLike, recipient: string, reply: string, at: number): RecipientOutcome {
+export function droppedMail(
+  { id, sender, handling }: EnvelopeLike,
+  recipient: string,
+  reply: string,
+  at: number,
+): RecipientOutcome {
+  const { tenant, tags, lane } = handling;
   return {
-    kind: 'dropped',
-    ...messageFacts(envelope, at),
+    ...{ kind: 'dropped', at, id: formatQueueId(id), sender, tenant, tags, lane },
     ...{ recipient, reply, dsn: '2.0.0', category: '', attempts: 0, delay: 0, due: 0, attempt: null },
   };
 }
@@ -41,9 +53,15 @@ export function recipientOutcome(
   now: number,
   at: number,
 ): RecipientOutcome {
+  const { id, sender, handling } = envelope;
   return {
     kind: status === 'failed' ? 'bounced' : status,
-    ...messageFacts(envelope, at),
+    at,
+    id: formatQueueId(id),
+    sender,
+    tenant: handling.tenant,
+    tags: handling.tags,
+    lane: handling.lane,
     recipient: envelope.recipients[recipient]!.address,
     reply,
     dsn: enhanced,
@@ -58,9 +76,4 @@ export function recipientOutcome(
 /** `address`: with the port. `ms`: of the whole transaction. */
 export function attemptFacts({ name }: HostLike, address: string, ms: number, tls: TlsLike | null): AttemptFacts {
   return { host: name, address, tls: tls === null ? '' : `${tls.version} ${tls.cipher}`, ms };
-}
-
-function messageFacts({ id, sender, handling }: EnvelopeLike, at: number) {
-  const { tenant, tags, lane } = handling;
-  return { at, id: formatQueueId(id), sender, tenant, tags, lane };
 }

@@ -57,6 +57,7 @@ describe('the configuration file', () => {
       route: [],
       shaping: [],
       tenant: [],
+      webhook: [],
       upstream: [],
     });
   });
