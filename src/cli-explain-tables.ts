@@ -86,7 +86,9 @@ function waitText({ kind, reason, until }: WaitLike, now: number): string {
 
 /** Facts by name, a line each. */
 export function factLines(facts: Readonly<Record<string, unknown>>): string[] {
-  return Object.entries(facts).map(([key, value]) => `${key} ${factValue(value)}`);
+  return Object.entries(facts)
+    .filter(([, value]) => !Array.isArray(value) || value.length > 0)
+    .map(([key, value]) => `${key} ${factValue(value)}`);
 }
 
 function factText(facts: Readonly<Record<string, unknown>>): string {
