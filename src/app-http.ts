@@ -14,7 +14,7 @@ import type { ConfigEntry, Plane } from './control/http/plane.js';
 import { systemClock } from './core/clock.js';
 import { messageOf } from './core/errors.js';
 import type { MailInjector } from './injection/mail-item.js';
-import { expose, type Metric } from './telemetry/exposition.js';
+import { counter, expose, gauge, type Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 import { ToldLately } from './telemetry/told-lately.js';
@@ -136,20 +136,13 @@ function planeOf(
 function listenerMetrics(server: HttpServer | null): Metric[] {
   if (server === null) return [];
   const { listeners, dropped, closed } = server.listeners;
-  const one = (value: number) => [{ value }];
   return [
-    { name: 'sluice_event_listeners', help: 'WebSockets of /v1/events.', type: 'gauge', samples: one(listeners) },
-    {
-      name: 'sluice_event_listeners_dropped_total',
-      help: 'Events that listeners missed because they were too slow, of each.',
-      type: 'counter',
-      samples: one(dropped),
-    },
-    {
-      name: 'sluice_event_listeners_closed_total',
-      help: 'Listeners closed because they were too slow.',
-      type: 'counter',
-      samples: one(closed),
-    },
+    gauge('sluice_event_listeners', 'WebSockets of /v1/events.', listeners),
+    counter(
+      'sluice_event_listeners_dropped_total',
+      'Events that listeners missed because they were too slow, of each.',
+      dropped,
+    ),
+    counter('sluice_event_listeners_closed_total', 'Listeners closed because they were too slow.', closed),
   ];
 }

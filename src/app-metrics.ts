@@ -8,7 +8,7 @@ import type { EngineStatus } from './control/engine-control.js';
 import type { HistoryCounts } from './history/history.js';
 import type { DestinationQueue } from './queue/destination-queue.js';
 import type { EngineEvents } from './telemetry/engine-events.js';
-import type { Metric, Sample } from './telemetry/exposition.js';
+import { counter, gauge, type Metric, type Sample } from './telemetry/exposition.js';
 import type { KpiReport, KpiSpans } from './telemetry/kpi.js';
 
 /** Destinations and sites told of at most. */
@@ -143,12 +143,4 @@ function busiest(queues: MetricSources['queues']): Sample[] {
 
 function by(label: string, values: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
-}
-
-function counter(name: string, help: string, value: number | readonly Sample[]): Metric {
-  return { name, help, type: 'counter', samples: typeof value === 'number' ? [{ value }] : value };
-}
-
-function gauge(name: string, help: string, value: number | readonly Sample[]): Metric {
-  return { name, help, type: 'gauge', samples: typeof value === 'number' ? [{ value }] : value };
 }

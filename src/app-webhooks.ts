@@ -13,7 +13,7 @@ import { configuredLookup } from './net/dns-lookup.js';
 import { HostLookup, readSearchList } from './net/host-lookup.js';
 import { HttpRequester } from './net/http-request.js';
 import type { OutboxTable } from './spool/outbox-table.js';
-import type { Metric } from './telemetry/exposition.js';
+import { counter, gauge, type Metric } from './telemetry/exposition.js';
 import type { Log } from './telemetry/log.js';
 import type { MailEvents } from './telemetry/mail-event.js';
 import { acceptedMail } from './telemetry/mail-facts.js';
@@ -143,39 +143,41 @@ function metricsOf(webhooks: Webhooks): Metric[] {
   if (reports.length === 0) return [];
   const of = (value: (report: (typeof reports)[number]) => number) =>
     reports.map((report) => ({ labels: { webhook: report.name }, value: value(report) }));
-  const oldest = of((report) => report.oldest / 1000);
   return [
-    {
-      name: 'sluice_webhook_queued_events',
-      help: 'Events that wait.',
-      type: 'gauge',
-      samples: of((one) => one.queued),
-    },
-    { name: 'sluice_webhook_queued_bytes', help: 'Their size.', type: 'gauge', samples: of((one) => one.bytes) },
-    {
-      name: 'sluice_webhook_oldest_seconds',
-      help: 'When the first event that waits happened, 0: none waits.',
-      type: 'gauge',
-      samples: oldest,
-    },
-    { name: 'sluice_webhook_sent_total', help: 'Events told.', type: 'counter', samples: of((one) => one.sent) },
-    {
-      name: 'sluice_webhook_failures_total',
-      help: 'Requests that failed.',
-      type: 'counter',
-      samples: of((one) => one.failures),
-    },
-    {
-      name: 'sluice_webhook_dropped_total',
-      help: 'Events given up: too old, or too many.',
-      type: 'counter',
-      samples: of((one) => one.dropped),
-    },
-    {
-      name: 'sluice_webhook_disabled',
-      help: '1: told nothing until it is resumed.',
-      type: 'gauge',
-      samples: of((one) => (one.disabled === '' ? 0 : 1)),
-    },
+    gauge(
+      'sluice_webhook_queued_events',
+      'Events that wait.',
+      of((one) => one.queued),
+    ),
+    gauge(
+      'sluice_webhook_queued_bytes',
+      'Their size.',
+      of((one) => one.bytes),
+    ),
+    gauge(
+      'sluice_webhook_oldest_seconds',
+      'When the first event that waits happened, 0: none waits.',
+      of((one) => one.oldest / 1000),
+    ),
+    counter(
+      'sluice_webhook_sent_total',
+      'Events told.',
+      of((one) => one.sent),
+    ),
+    counter(
+      'sluice_webhook_failures_total',
+      'Requests that failed.',
+      of((one) => one.failures),
+    ),
+    counter(
+      'sluice_webhook_dropped_total',
+      'Events given up: too old, or too many.',
+      of((one) => one.dropped),
+    ),
+    gauge(
+      'sluice_webhook_disabled',
+      '1: told nothing until it is resumed.',
+      of((one) => (one.disabled === '' ? 0 : 1)),
+    ),
   ];
 }

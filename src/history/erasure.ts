@@ -26,7 +26,7 @@ export interface ErasedAddress {
 /** Takes an address out of events. */
 export function erasing({ address, tenant }: ErasedAddress): Change {
   const all = spellings(address);
-  const pattern = wordPattern(all, 'giu');
+  const pattern = wordPattern(all);
   const isIt = (text: string): boolean => all.includes(folded(text));
   const clean = (text: string): string => text.replace(pattern, ERASED);
   const plain = all.every((one) => /^[\x20-\x7e]*$/.test(one));
@@ -47,16 +47,10 @@ export function erasing({ address, tenant }: ErasedAddress): Change {
   };
 }
 
-/** Tells whether a text has the address in it. */
-export function standingIn(address: string): (text: string) => boolean {
-  const pattern = wordPattern(spellings(address), 'iu');
-  return (text) => pattern.test(text);
-}
-
-function wordPattern(all: readonly string[], flags: string): RegExp {
+function wordPattern(all: readonly string[]): RegExp {
   const words = all.map((one) => one.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')).join('|');
   // Characters that may be part of an address (RFC 5322 section 3.2.3) make it another one.
-  return new RegExp(`(?<![\\w!#$%&'*+/=?^\`{|}~.-])(?:${words})(?![\\w-]|\\.[\\w-])`, flags);
+  return new RegExp(`(?<![\\w!#$%&'*+/=?^\`{|}~.-])(?:${words})(?![\\w-]|\\.[\\w-])`, 'giu');
 }
 
 /** The event with every text of it cleaned; itself where that changes nothing. */

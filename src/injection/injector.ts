@@ -13,6 +13,7 @@ import type { Clock } from '../core/clock.js';
 import { formatQueueId } from '../core/queue-id.js';
 import type { Wishes } from '../intake/handling.js';
 import type { Intake } from '../intake/intake.js';
+import { UNSAID } from '../intake/unsaid.js';
 import { BodyBuffer } from '../memory/body-buffer.js';
 import type { SegmentPool } from '../memory/segment-pool.js';
 import { ContentReceiver } from '../smtp/content-receiver.js';
@@ -61,11 +62,6 @@ const LINE = 1000;
 /** Bytes scanned in one turn; more than the direct composer gives, whose bytes are looked at before they are accepted. */
 const PIECE = 512 * 1024;
 const NO_TAGS: readonly string[] = [];
-/** What SMTP could say of a message and HTTP does not. */
-const NOTHING_MORE = {
-  ...({ ret: '', envelopeId: '', priority: 0, helo: '', tls: '', account: '' } as const),
-  ...({ requireTls: false, deliverBy: null } as const),
-};
 
 /** A message that may go on: its bytes, or how to get them. */
 type Content = { readonly letter: Letter; readonly raw: null } | { readonly letter: null; readonly raw: Buffer };
@@ -325,7 +321,7 @@ export class Injector implements MailInjector {
     const content = receiver.facts();
     const { sender, recipients, holdFor } = mail;
     this.options.intake.accept(mail, {
-      ...NOTHING_MORE,
+      ...UNSAID,
       sender: sender.address,
       recipients: recipients.map(({ address }) => ({ address, notify: 0, originalRecipient: '' })),
       bodyType: content.eightBit ? '8BITMIME' : '7BIT',

@@ -10,6 +10,7 @@ import type { Recipient, ReturnContent } from '../message/envelope.js';
 import { ContentScanner } from '../smtp/data-scanner.js';
 import { type Reply, replies } from '../smtp/replies.js';
 import type { Intake } from './intake.js';
+import { UNSAID } from './unsaid.js';
 
 export interface DroppedMail {
   readonly sender: string;
@@ -70,20 +71,14 @@ export async function submitDropped(
     intake.accept(
       { address: '', port: 0, relays: true, listener: '', finish: resolve },
       {
+        ...UNSAID,
         sender: mail.sender,
         recipients: mail.recipients,
         bodyType: eightBit ? '8BITMIME' : '7BIT',
         smtpUtf8: mail.smtpUtf8,
         ret: mail.ret,
         envelopeId: mail.envelopeId,
-        priority: 0,
-        helo: '',
         protocol: 'LOCAL',
-        tls: '',
-        account: '',
-        requireTls: false,
-        holdFor: 0,
-        deliverBy: null,
         content: { size, form: 'plain', dotLines, eightBit, binary: nul, endsWithCrlf: atLineStart },
         body,
       },

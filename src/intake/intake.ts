@@ -50,7 +50,7 @@ export interface IntakeEvents {
   /** Somebody wants to know more than is counted and logged. */
   readonly wanted: boolean;
   /** `signed`: keys it was signed with, where that is wanted. */
-  accepted(envelope: Envelope, signed?: readonly string[]): void;
+  accepted(envelope: Envelope, signed: readonly string[] | undefined): void;
   refused(submitter: Submitter, sender: string, reply: Reply, reason: string): void;
   /** A recipient was taken and will get nothing, on purpose. */
   dropped(envelope: Envelope, recipient: Recipient, reason: string): void;
@@ -266,8 +266,7 @@ export class Intake {
     const { events } = this.options;
     for (const { incoming, message } of batch) {
       acknowledge(incoming);
-      if (events.wanted) events.accepted(message.envelope, signedWith(message.header));
-      else events.accepted(message.envelope);
+      events.accepted(message.envelope, events.wanted ? signedWith(message.header) : undefined);
     }
     if (times !== null) this.trace(batch, times);
     // After the answers, so that no client waits for the upstream side of this turn.

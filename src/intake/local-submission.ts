@@ -9,6 +9,7 @@ import { BodyBuffer } from '../memory/body-buffer.js';
 import type { SegmentPool } from '../memory/segment-pool.js';
 import { NOTIFY_NEVER } from '../message/envelope.js';
 import type { Intake } from './intake.js';
+import { UNSAID } from './unsaid.js';
 
 export interface LocalMail {
   readonly from: string;
@@ -35,20 +36,12 @@ export function submitLocally(intake: Pick<Intake, 'accept'>, segments: SegmentP
         finish: (reply) => (reply.code < 300 ? resolve() : reject(notSubmitted(`${reply.code} ${reply.text}`))),
       },
       {
+        ...UNSAID,
         sender: mail.from,
         recipients: [{ address: mail.to, notify: NOTIFY_NEVER, originalRecipient: '' }],
         bodyType: '7BIT',
         smtpUtf8: false,
-        ret: '',
-        envelopeId: '',
-        priority: 0,
-        helo: '',
         protocol: 'LOCAL',
-        tls: '',
-        account: '',
-        requireTls: false,
-        holdFor: 0,
-        deliverBy: null,
         content: {
           size: content.length,
           form: 'wire',

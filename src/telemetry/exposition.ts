@@ -25,6 +25,16 @@ export type Metric =
     }
   | { readonly name: string; readonly help: string; readonly type: 'histogram'; readonly histogram: HistogramLike };
 
+/** A number that only rises; one value, or samples with labels. */
+export function counter(name: string, help: string, value: number | readonly Sample[]): Metric {
+  return { name, help, type: 'counter', samples: typeof value === 'number' ? [{ value }] : value };
+}
+
+/** A number that comes and goes. */
+export function gauge(name: string, help: string, value: number | readonly Sample[]): Metric {
+  return { name, help, type: 'gauge', samples: typeof value === 'number' ? [{ value }] : value };
+}
+
 /** The whole text. */
 export function expose(metrics: readonly Metric[], openMetrics: boolean): string {
   const lines: string[] = [];

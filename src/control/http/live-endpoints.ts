@@ -4,10 +4,10 @@
 import { z } from 'zod';
 import type { FigureLists, FiguresReport, HostReport, TenantReport, UpstreamReport } from '../live-reports.js';
 import { SPANS } from '../live-reports.js';
-import { span } from '../request-fields.js';
+import { span, textLimit } from '../request-fields.js';
 import { page as pageOf } from './answers.js';
 import { type Endpoint, endpoint } from './endpoint.js';
-import { inOrder, order, page, textLimit } from './paging.js';
+import { inOrder, order, page } from './paging.js';
 
 const words = z.string();
 const count = z.int().min(0);

@@ -2,16 +2,8 @@
  * Pages of lists: what is asked for by, and how they are answered.
  */
 import { z } from 'zod';
-import { MAX_PAGE } from '../control-protocol.js';
-import { after, limit } from '../request-fields.js';
+import { after, textLimit } from '../request-fields.js';
 
-/** A number in a query is text. */
-export const textLimit = z
-  .string()
-  .regex(/^[1-9]\d{0,5}$/, `allowed: a whole number from 1 to ${MAX_PAGE}`)
-  .default('100')
-  .transform(Number)
-  .pipe(limit.unwrap());
 export const page = { after, limit: textLimit };
 /** `busiest` gives one page, whatever is left out. */
 export const order = z.enum(['name', 'busiest'], { error: 'allowed: name, busiest' }).default('name');
